@@ -1,0 +1,180 @@
+"""Token ids <-> tf.train.Example in TFRecord files, both ways, through tfx-bsl's Arrow coders.
+
+A shard is two files:
+
+    shard-00000-of-00008.tfrecord           one Example a pair: int64 lists "source" and "target", without BOS or EOS
+    shard-00000-of-00008.lengths.npy        int32 [pairs, 2]: how many ids each side has, to plan batches without reading
+
+The bytes are a function of the ids alone. protobuf leaves the order of a map's entries open and tfx-bsl's encoder uses
+that freedom, so the two entries of each Example are put in order here.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import google_crc32c
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from tensorflow_metadata.proto.v0 import schema_pb2
+from tfx_bsl.coders import example_coder
+
+from pipeline.errors import InputError
+
+SIDES = ("source", "target")
+DECODED_AT_ONCE = 4096
+Ids = Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class PairIds:
+    """Token ids of many pairs, side by side: pair i's source is `source_values[source_offsets[i]:source_offsets[i + 1]]`.
+
+    Shapes: values int32 [sum of lengths], offsets int64 [pairs + 1].
+    """
+
+    source_values: npt.NDArray[np.int32]
+    source_offsets: npt.NDArray[np.int64]
+    target_values: npt.NDArray[np.int32]
+    target_offsets: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.source_offsets) - 1
+
+
+def lengths_path(shard: Path) -> Path:
+    """Where the length index of a shard lies."""
+    return shard.with_suffix(".lengths.npy")
+
+
+def write_shard(shard: Path, sources: Ids, targets: Ids) -> None:
+    """Writes a shard and its length index, each complete or not at all.
+
+    Raises:
+        ValueError: there are not as many sources as targets.
+    """
+    if len(sources) != len(targets):
+        raise ValueError(f"{len(sources)} sources and {len(targets)} targets: a shard holds pairs")
+    partial = shard.with_suffix(".partial")
+    with partial.open("wb") as file:
+        for example in encode(sources, targets):
+            file.write(frame(example))
+    partial.replace(shard)
+    lengths = np.array([[len(source), len(target)] for source, target in zip(sources, targets, strict=True)], np.int32)
+    with partial.open("wb") as file:
+        np.save(file, lengths.reshape(-1, 2))
+    partial.replace(lengths_path(shard))
+
+
+def read_shard(shard: Path) -> PairIds:
+    """Reads a shard back; raises `InputError` where a record's checksum does not hold."""
+    decoder = example_coder.ExamplesToRecordBatchDecoder(_schema().SerializeToString())
+    parts: dict[str, list[pa.Array]] = {side: [] for side in SIDES}
+    records = list(records_of(shard))
+    for start in range(0, len(records), DECODED_AT_ONCE):
+        batch = decoder.DecodeBatch(records[start : start + DECODED_AT_ONCE])
+        for side in SIDES:
+            parts[side].append(batch.column(side))
+    (source_values, source_offsets), (target_values, target_offsets) = (_flatten(parts[side]) for side in SIDES)
+    return PairIds(source_values, source_offsets, target_values, target_offsets)
+
+
+def read_lengths(shard: Path) -> npt.NDArray[np.int32]:
+    """The shard's length index, int32 [pairs, 2]."""
+    lengths: npt.NDArray[np.int32] = np.load(lengths_path(shard), allow_pickle=False)
+    return lengths
+
+
+def encode(sources: Ids, targets: Ids) -> Iterator[bytes]:
+    """Serialized Examples of pairs of id lists, the same bytes in every process."""
+    if not sources:
+        return
+    columns = [pa.array(ids, type=pa.large_list(pa.int64())) for ids in (sources, targets)]
+    encoder = example_coder.RecordBatchToExamplesEncoder()
+    for example in encoder.encode(pa.RecordBatch.from_arrays(columns, names=list(SIDES))):
+        yield in_order(example)
+
+
+def in_order(example: bytes) -> bytes:
+    r"""Sorts the entries of a serialized Example's only map, which come right after one another.
+
+    >>> in_order(b"\n\x0a" + b"\n\x03\n\x01b" + b"\n\x03\n\x01a")
+    b'\n\n\n\x03\n\x01a\n\x03\n\x01b'
+    """
+    size, start = _varint(example, 1)  # byte 0 is the tag of Example.features, and nothing follows it
+    entries = []
+    position = start
+    while position < start + size:
+        length, content = _varint(example, position + 1)
+        entries.append(example[position : content + length])
+        position = content + length
+    return example[:start] + b"".join(sorted(entries, key=_key_of_entry))
+
+
+def frame(record: bytes) -> bytes:
+    """A record as TFRecord files hold it: length, checksum of the length, record, checksum of the record.
+
+    The format is described at TensorFlow's `tf.io.TFRecordWriter`; checksums are masked CRC-32C.
+    """
+    length = struct.pack("<Q", len(record))
+    return b"".join((length, _masked_crc(length), record, _masked_crc(record)))
+
+
+def records_of(shard: Path) -> Iterator[bytes]:
+    """The records of a TFRecord file, each checked against its checksums."""
+    data = shard.read_bytes()
+    position = 0
+    while position < len(data):
+        header = data[position : position + 8]
+        record_start = position + 12
+        size = struct.unpack("<Q", header)[0] if len(header) == 8 else len(data)
+        record_end = record_start + size
+        record = data[record_start:record_end]
+        intact = (
+            data[position + 8 : record_start] == _masked_crc(header)
+            and data[record_end : record_end + 4] == _masked_crc(record)
+        )
+        if not intact:
+            raise InputError("shard", shard, f"an intact record at byte {position}", "damaged after it was written")
+        yield record
+        position = record_end + 4
+
+
+def _masked_crc(data: bytes) -> bytes:
+    crc = google_crc32c.value(data)
+    return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    """A protobuf varint and the position behind it."""
+    value = shift = 0
+    while True:
+        byte = data[position]
+        value |= (byte & 0x7F) << shift
+        position += 1
+        if byte < 0x80:
+            return value, position
+        shift += 7
+
+
+def _key_of_entry(entry: bytes) -> bytes:
+    _, content = _varint(entry, 1)
+    size, start = _varint(entry, content + 1)
+    return entry[start : start + size]
+
+
+def _schema() -> schema_pb2.Schema:
+    features = [schema_pb2.Feature(name=side, type=schema_pb2.INT) for side in SIDES]
+    return schema_pb2.Schema(feature=features)
+
+
+def _flatten(parts: list[pa.Array]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Many list arrays as one pair of values and offsets."""
+    if not parts:
+        return np.zeros(0, np.int32), np.zeros(1, np.int64)
+    lists = pa.chunked_array(parts).combine_chunks()
+    lengths = lists.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    return lists.flatten().to_numpy().astype(np.int32), offsets

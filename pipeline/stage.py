@@ -1,0 +1,241 @@
+"""How every stage runs: skip what is done, say why it runs, write the manifest last.
+
+A stage is one function declared once with `@stage(...)`, and the same object is called by the library, by the command
+line and by the flow:
+
+    @stage("clean", section="clean", version=1, takes=("corpus",), makes="pairs")
+    def clean(config: CleanConfig, corpus: Manifest, *, folder: Path, beam: BeamConfig) -> Outcome: ...
+
+    pairs = clean(CleanConfig(), corpus, output_dir=workspace / "clean", beam=BeamConfig())
+
+The body writes its files into `folder`, which is `output_dir` and the first digits of the fingerprint. Outputs are
+therefore never overwritten: a second configuration has a folder of its own, and going back to the first costs nothing.
+"""
+
+import fcntl
+import logging
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pipeline import manifest as manifests
+from pipeline.config import StageConfig
+from pipeline.errors import InputError
+from pipeline.manifest import InputRecord, Manifest
+
+log = logging.getLogger("nightshift")
+
+Config = TypeVar("Config", bound=StageConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a stage's body reports beside the files it wrote.
+
+    Args:
+        counts: whole numbers by dotted name, `train.read` or `train.rejected.empty`.
+        facts: any other JSON values that later stages or people want, such as scores.
+    """
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stage(Generic[Config]):
+    """A stage: `stage(config, *inputs, output_dir=...) -> Manifest`.
+
+    Args:
+        name: how people call it; also the command's name.
+        section: the key of its part of the configuration, for messages.
+        version: raised whenever the same inputs would give another output.
+        takes: kinds of the manifests it reads, in order.
+        makes: kind of the manifest it writes.
+        body: the work itself; gets the inputs' manifests and the keyword `folder`.
+        resumes: the body goes on from what a killed run left in the folder, which is emptied otherwise.
+        still_holds: for an output that lives elsewhere too: whether a finished run is still worth its manifest.
+        outside: digests of what it reads beside manifests, by name.
+    """
+
+    name: str
+    section: str
+    version: int
+    takes: tuple[str, ...]
+    makes: str
+    body: Callable[..., Outcome]
+    resumes: bool = False
+    still_holds: Callable[..., bool] | None = None
+    outside: Callable[[Any], Mapping[str, InputRecord]] | None = None
+
+    def __call__(self, config: Config, *inputs: Manifest, output_dir: Path, **resources: Any) -> Manifest:
+        """Returns the finished output if there is one, and makes it otherwise.
+
+        Args:
+            config: what to compute; part of the fingerprint.
+            inputs: manifests of the kinds in `takes`.
+            output_dir: the stage's folder, which holds one folder for each fingerprint.
+            resources: how to compute it (Beam runner, devices); never part of the fingerprint.
+        """
+        finished = self.find(config, *inputs, output_dir=output_dir, **resources)
+        if finished:
+            log.info("%-16s reused    %s", self.name, describe(finished.counts))
+            return finished
+        records = self.records(config, inputs)
+        fingerprint = self.fingerprint(config, records)
+        folder = output_dir / fingerprint[:12]
+        reason = self.why(config, records, output_dir, folder)
+        log.info("%-16s started   %s", self.name, reason)
+        started = time.monotonic()
+        make_folder(folder)
+        with only_one(folder.with_name(f".{folder.name}.lock")):
+            finished = self.find(config, *inputs, output_dir=output_dir, **resources)
+            if finished:  # by another run, between the first look and the lock
+                return finished
+            (folder / manifests.NAME).unlink(missing_ok=True)
+            if not self.resumes:
+                empty(folder)
+            for given in inputs:
+                given.verify()
+            with leaving_nothing_half_written(folder, unless=self.resumes):
+                outcome = self.body(config, *inputs, folder=folder, **resources)
+            made = Manifest(
+                kind=self.makes,
+                stage=self.name,
+                stage_version=self.version,
+                fingerprint=fingerprint,
+                config=config.canonical(),
+                inputs=records,
+                files=manifests.file_records(folder),
+                counts=dict(outcome.counts),
+                facts=dict(outcome.facts),
+                versions=manifests.package_versions(),
+                finished=datetime.now(UTC).isoformat(timespec="microseconds"),
+                seconds=round(time.monotonic() - started, 3),
+                directory=folder,
+            )
+            manifests.write(made)
+        log.info("%-16s done      %s in %.1f s", self.name, describe(made.counts), made.seconds)
+        return made
+
+    def find(self, config: Config, *inputs: Manifest, output_dir: Path, **resources: Any) -> Manifest | None:
+        """The finished output for exactly this configuration and these inputs, or None."""
+        fingerprint = self.fingerprint(config, self.records(config, inputs))
+        folder = output_dir / fingerprint[:12]
+        if not (folder / manifests.NAME).exists():
+            return None
+        found = manifests.read(folder)
+        if found.fingerprint != fingerprint or found.missing_files():
+            return None
+        if self.still_holds and not self.still_holds(found, **resources):
+            return None
+        return found
+
+    def fingerprint(self, config: Config, records: Mapping[str, InputRecord]) -> str:
+        """Hash of the stage's version, its configuration and its inputs."""
+        return manifests.fingerprint(self.name, self.version, config.canonical(), records)
+
+    def records(self, config: Config, inputs: tuple[Manifest, ...]) -> dict[str, InputRecord]:
+        """The inputs by kind or name; raises `InputError` where a manifest is of another kind than the stage reads."""
+        kinds = tuple(given.kind for given in inputs)
+        if kinds != self.takes:
+            raise InputError(f"{self.name} inputs", ", ".join(kinds) or "none", f"manifests of {', '.join(self.takes)}")
+        outside = self.outside(config) if self.outside else {}
+        return {given.kind: manifests.input_record(given) for given in inputs} | dict(outside)
+
+    def why(self, config: Config, records: Mapping[str, InputRecord], output_dir: Path, folder: Path) -> str:
+        """One phrase that says what makes the stage run."""
+        if (folder / manifests.NAME).exists():
+            return "because its finished output was damaged or removed"
+        if folder.exists():
+            return "again, after a run that did not finish"
+        earlier = list(manifests.complete_outputs(output_dir))
+        if not earlier:
+            return "for the first time"
+        last = earlier[-1]
+        changes = [f"stage version {last.stage_version} -> {self.version}"] if last.stage_version != self.version else []
+        changes += differences(self.section, last.config, config.canonical())
+        changes += [f"new {kind}" for kind, record in records.items() if last.inputs.get(kind) != record]
+        return "because of " + ", ".join(changes)
+
+
+def stage(
+    name: str,
+    *,
+    section: str,
+    version: int,
+    takes: tuple[str, ...],
+    makes: str,
+    resumes: bool = False,
+    still_holds: Callable[..., bool] | None = None,
+    outside: Callable[[Any], Mapping[str, InputRecord]] | None = None,
+) -> Callable[[Callable[..., Outcome]], Stage[Any]]:
+    """Declares a function to be the body of a stage; see `Stage` for the arguments."""
+
+    def declare(body: Callable[..., Outcome]) -> Stage[Any]:
+        made: Stage[Any] = Stage(name, section, version, takes, makes, body, resumes, still_holds, outside)
+        object.__setattr__(made, "__doc__", body.__doc__)
+        return made
+
+    return declare
+
+
+def differences(prefix: str, before: object, after: object) -> list[str]:
+    """Names and values of what differs between two configurations.
+
+    >>> differences("train", {"steps": 10, "seed": 1}, {"steps": 20, "seed": 1})
+    ['train.steps 10 -> 20']
+    """
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = sorted(before.keys() | after.keys())
+        return [line for key in keys for line in differences(f"{prefix}.{key}", before.get(key), after.get(key))]
+    return [] if before == after else [f"{prefix} {before} -> {after}"]
+
+
+def describe(counts: Mapping[str, int]) -> str:
+    """Counts as a person reads them.
+
+    >>> describe({"train.read": 22000, "train.kept": 20000})
+    'train.read 22,000  train.kept 20,000'
+    """
+    return "  ".join(f"{name} {number:,}" for name, number in counts.items())
+
+
+@contextmanager
+def only_one(lock: Path) -> Iterator[None]:
+    """Holds a lock that the operating system takes back from a process that dies."""
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError("workspace", lock.parent, "no other run at work on the same output", "wait for it") from error
+        yield
+
+
+@contextmanager
+def leaving_nothing_half_written(folder: Path, *, unless: bool) -> Iterator[None]:
+    """Removes the folder when the work in it fails, unless what is in it is worth going on from."""
+    try:
+        yield
+    except BaseException:
+        if not unless or not any(folder.iterdir()):
+            shutil.rmtree(folder)
+        raise
+
+
+def make_folder(folder: Path) -> None:
+    """Creates a folder and its parents; raises `InputError` where that cannot be done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError("workspace", folder, "a folder that can be written", str(error.strerror)) from error
+
+
+def empty(folder: Path) -> None:
+    """Removes all that is in a folder."""
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

@@ -1,0 +1,110 @@
+"""The vocabulary: SentencePiece behind encode and decode (Kudo and Richardson, 2018).
+
+One vocabulary serves both sides. It is trained on a sample chosen by content, never by chance, so that the same pairs
+give the same vocabulary on every machine.
+"""
+
+import io
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal, Self
+
+import sentencepiece
+from pydantic import Field
+
+from pipeline.config import StageConfig
+from pipeline.errors import InputError
+
+PAD, UNK, BOS, EOS = 0, 1, 2, 3
+
+
+class VocabularyConfig(StageConfig):
+    """How the vocabulary is learned."""
+
+    size: int = Field(8000, ge=16, le=1_000_000, description="pieces, the four control symbols included")
+    model_type: Literal["unigram", "bpe"] = Field(
+        "bpe", description="byte-pair encoding (Sennrich et al., 2016) or unigram model (Kudo, 2018)"
+    )
+    character_coverage: float = Field(
+        0.9995, ge=0.9, le=1, description="share of the characters that get a piece; 1 for small alphabets"
+    )
+    sample_pairs: int = Field(
+        500_000, ge=1, le=50_000_000, description="training pairs it is learned from: those with the smallest content hash"
+    )
+
+
+class Vocabulary:
+    """Text <-> token ids. Ids 0 to 3 are PAD, UNK, BOS and EOS; `encode` gives none of BOS and EOS.
+
+    >>> vocabulary.encode(["Light rain."])  # doctest: +SKIP
+    [[31, 17, 5]]
+    """
+
+    def __init__(self, proto: bytes) -> None:
+        self.proto = proto
+        self._processor = sentencepiece.SentencePieceProcessor(model_proto=proto)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads a SentencePiece model; raises `InputError` where the file is none."""
+        try:
+            return cls(path.read_bytes())
+        except (OSError, RuntimeError) as error:
+            raise InputError("vocabulary", path, "a SentencePiece model", str(error)) from error
+
+    @property
+    def size(self) -> int:
+        """Number of pieces."""
+        return int(self._processor.get_piece_size())
+
+    def piece(self, id: int) -> str:
+        """The text of one token id."""
+        return str(self._processor.id_to_piece(id))
+
+    def encode(self, sentences: list[str]) -> list[list[int]]:
+        """Token ids of each sentence."""
+        ids: list[list[int]] = self._processor.encode(sentences, out_type=int)
+        return ids
+
+    def decode(self, ids: list[list[int]]) -> list[str]:
+        """The text of each list of token ids."""
+        sentences: list[str] = self._processor.decode(ids)
+        return sentences
+
+
+def train_vocabulary(config: VocabularyConfig, sentences: Iterable[str]) -> bytes:
+    """Learns a SentencePiece model and returns its bytes.
+
+    Raises:
+        InputError: the sentences do not hold enough different pieces for the size, or not even for one.
+    """
+    model = io.BytesIO()
+    try:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(sentences),
+            model_writer=model,
+            vocab_size=config.size,
+            model_type=config.model_type,
+            character_coverage=config.character_coverage,
+            pad_id=PAD,
+            unk_id=UNK,
+            bos_id=BOS,
+            eos_id=EOS,
+            num_threads=4,  # the result depends on how the work is split, so this is fixed rather than the machine's
+            minloglevel=2,
+        )
+    except RuntimeError as error:
+        raise _size_error(config, str(error)) from error
+    return model.getvalue()
+
+
+def _size_error(config: VocabularyConfig, message: str) -> InputError:
+    """Says which sizes the text allows, as far as SentencePiece's own message tells."""
+    most = re.search(r"value <= (\d+)", message)
+    least = re.search(r"smaller than required_chars\. *\d+ vs (\d+)", message)
+    if most:
+        return InputError("vocabulary.size", config.size, f"at most {most[1]}", "the text has no more different pieces")
+    if least:
+        return InputError("vocabulary.size", config.size, f"more than {least[1]}", "each character needs a piece")
+    return InputError("vocabulary", config.size, "text that SentencePiece can learn from", message.splitlines()[-1])
