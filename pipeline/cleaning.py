@@ -33,7 +33,7 @@ class CleanConfig(StageConfig):
     max_characters: int = Field(1000, ge=1, le=100_000, description="longest side in characters")
     max_ratio: float = Field(9.0, ge=1, le=100, description="largest ratio of the sides' lengths in characters")
     ratio_slack: int = Field(30, ge=0, le=1000, description="characters added to both sides before the ratio is taken")
-    min_letters: float = Field(0.3, ge=0, le=1, description="smallest share of letters among a side's visible characters")
+    min_letters: float = Field(0.3, ge=0, le=1, description="smallest share of letters among visible characters")
     allow_identical: bool = Field(False, description="keep pairs whose sides are the same")
     hold_out: HoldOutConfig = Field(HoldOutConfig(), description="sizes of the sets that are held out by content hash")
     shards: int = Field(8, ge=1, le=4096, description="files of clean training pairs")
@@ -95,9 +95,9 @@ RULES: tuple[Rule, ...] = (
 
 
 def normalize(config: CleanConfig, text: str) -> str:
-    """Composes characters and makes any run of white space one space.
+    r"""Composes characters and makes any run of white space one space.
 
-    >>> normalize(CleanConfig(), "  Cafe\\u0301\\u00a0 noir ")
+    >>> normalize(CleanConfig(), "  Cafe\u0301\u00a0 noir ")
     'Café noir'
     """
     return " ".join(unicodedata.normalize(config.unicode_form, text).split())

@@ -1,5 +1,6 @@
 """The one exception a person is meant to read."""
 
+from pathlib import Path
 from typing import Any
 
 
@@ -24,7 +25,8 @@ class InputError(Exception):
         self.cause = cause
 
     def __str__(self) -> str:
-        shown = self.value if isinstance(self.value, str) and self.value else repr(self.value)
+        is_plain = isinstance(self.value, Path) or (isinstance(self.value, str) and self.value)
+        shown = str(self.value) if is_plain else repr(self.value)
         line = f"{self.parameter} = {shown}: expected {self.allowed}"
         return f"{line} ({self.cause})" if self.cause else line
 

@@ -3,7 +3,7 @@
 A shard is two files:
 
     shard-00000-of-00008.tfrecord           one Example a pair: int64 lists "source" and "target", without BOS or EOS
-    shard-00000-of-00008.lengths.npy        int32 [pairs, 2]: how many ids each side has, to plan batches without reading
+    shard-00000-of-00008.lengths.npy        int32 [pairs, 2]: how many ids each side has, to plan batches by
 
 The bytes are a function of the ids alone. protobuf leaves the order of a map's entries open and tfx-bsl's encoder uses
 that freedom, so the two entries of each Example are put in order here.
@@ -30,7 +30,7 @@ Ids = Sequence[Sequence[int]]
 
 @dataclass(frozen=True, slots=True)
 class PairIds:
-    """Token ids of many pairs, side by side: pair i's source is `source_values[source_offsets[i]:source_offsets[i + 1]]`.
+    """Token ids of many pairs: the source of pair i is `source_values[source_offsets[i]:source_offsets[i + 1]]`.
 
     Shapes: values int32 [sum of lengths], offsets int64 [pairs + 1].
     """
@@ -104,7 +104,7 @@ def in_order(example: bytes) -> bytes:
     b'\n\n\n\x03\n\x01a\n\x03\n\x01b'
     """
     size, start = _varint(example, 1)  # byte 0 is the tag of Example.features, and nothing follows it
-    entries = []
+    entries: list[bytes] = []
     position = start
     while position < start + size:
         length, content = _varint(example, position + 1)
@@ -132,10 +132,9 @@ def records_of(shard: Path) -> Iterator[bytes]:
         size = struct.unpack("<Q", header)[0] if len(header) == 8 else len(data)
         record_end = record_start + size
         record = data[record_start:record_end]
-        intact = (
-            data[position + 8 : record_start] == _masked_crc(header)
-            and data[record_end : record_end + 4] == _masked_crc(record)
-        )
+        intact = data[position + 8 : record_start] == _masked_crc(header) and data[
+            record_end : record_end + 4
+        ] == _masked_crc(record)
         if not intact:
             raise InputError("shard", shard, f"an intact record at byte {position}", "damaged after it was written")
         yield record

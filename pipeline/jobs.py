@@ -1,6 +1,6 @@
 """The stages that run as Beam jobs: clean, build_vocabulary, shard, inspect.
 
-Beam and TFXIO take seconds to import, so they are imported in the bodies: asking whether there is anything to do is free.
+Beam and TFXIO take seconds to import, so the bodies import them: asking whether there is anything to do is free.
 """
 
 import heapq
@@ -48,12 +48,7 @@ def clean(config: CleanConfig, corpus: Manifest, *, folder: Path, beam: BeamConf
     files = corpus.paths("train-*.parquet")
     blocks = [(str(file), block) for file in files for block in range(count_blocks(file))]
     with runners.open_pipeline(beam) as pipeline:
-        judged = (
-            pipeline
-            | "list blocks" >> Create(blocks)
-            | "spread blocks" >> Reshuffle()
-            | transforms.Judge(config)
-        )
+        judged = pipeline | "list blocks" >> Create(blocks) | "spread blocks" >> Reshuffle() | transforms.Judge(config)
         held_out = judged | transforms.HoldOut(config, given["dev"], given["test"])
         _ = judged | transforms.WriteCleanShards(config, folder, held_out)
         _ = held_out | transforms.WriteHeldOut(folder)
@@ -66,11 +61,11 @@ def clean(config: CleanConfig, corpus: Manifest, *, folder: Path, beam: BeamConf
 def build_vocabulary(config: VocabularyConfig, pairs: Manifest, *, folder: Path) -> Outcome:
     """Learns one SentencePiece vocabulary for both sides from a sample of the training pairs.
 
-        nightshift build-vocabulary --preset weather
+    nightshift build-vocabulary --preset weather
 
-        workspace/weather-en-fr/build_vocabulary/91c0de5f2a17/
-            vocabulary.model        SentencePiece model: nothing else is needed to encode and decode
-            manifest.json
+    workspace/weather-en-fr/build_vocabulary/91c0de5f2a17/
+        vocabulary.model        SentencePiece model: nothing else is needed to encode and decode
+        manifest.json
     """
     sample = sample_of(pairs, config.sample_pairs)
     model = train_vocabulary(config, (side for pair in sample for side in (pair.source, pair.target)))
@@ -82,14 +77,14 @@ def build_vocabulary(config: VocabularyConfig, pairs: Manifest, *, folder: Path)
 def shard(config: ShardConfig, pairs: Manifest, vocabulary: Manifest, *, folder: Path, beam: BeamConfig) -> Outcome:
     """Writes the token ids of the training pairs and the dev set as TFRecord shards, each with a length index.
 
-        nightshift shard --preset weather
+    nightshift shard --preset weather
 
-        workspace/weather-en-fr/shard/5b7e0c44d1a9/
-            train/shard-00000-of-00008.tfrecord         tf.train.Examples: int64 lists "source" and "target"
-            train/shard-00000-of-00008.lengths.npy      int32 [pairs, 2]
-            dev/shard-00000-of-00001.tfrecord
-            dev/shard-00000-of-00001.lengths.npy
-            manifest.json
+    workspace/weather-en-fr/shard/5b7e0c44d1a9/
+        train/shard-00000-of-00008.tfrecord         tf.train.Examples: int64 lists "source" and "target"
+        train/shard-00000-of-00008.lengths.npy      int32 [pairs, 2]
+        dev/shard-00000-of-00001.tfrecord
+        dev/shard-00000-of-00001.lengths.npy
+        manifest.json
     """
     from apache_beam import Create, ParDo, Reshuffle
 
@@ -124,11 +119,11 @@ def inspect(
 ) -> Outcome:
     """Summarises the training shards: lengths, ratios, unknown share, distinct sentences, frequent pieces.
 
-        nightshift inspect --preset weather
+    nightshift inspect --preset weather
 
-        workspace/weather-en-fr/inspect/c2a91f30b6d8/
-            statistics.json
-            manifest.json
+    workspace/weather-en-fr/inspect/c2a91f30b6d8/
+        statistics.json
+        manifest.json
     """
     from apache_beam import Map
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from platform import python_version
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field, ValidationError
 
@@ -23,7 +23,7 @@ from pipeline.config import Frozen
 from pipeline.errors import InputError
 
 NAME = "manifest.json"
-FORMAT = 1
+FORMAT: Final = 1
 PACKAGES = (
     "nightshift",
     "apache-beam",
@@ -96,9 +96,8 @@ class Manifest(Frozen):
         for file in self.files:
             path = self.directory / file.path
             if size_of(path) != file.bytes or sha256_of_file(path) != file.sha256:
-                raise InputError(
-                    "file", path, f"the {file.bytes} bytes with SHA-256 {file.sha256[:12]}...", "changed after it was written"
-                )
+                expected = f"the {file.bytes} bytes with SHA-256 {file.sha256[:12]}..."
+                raise InputError("file", path, expected, "changed after it was written")
 
 
 def write(manifest: Manifest) -> None:
@@ -145,9 +144,7 @@ def file_records(directory: Path) -> tuple[FileRecord, ...]:
     """Every file below a folder but the manifest itself, with its digest, in order of the paths."""
     files = sorted(path for path in directory.rglob("*") if path.is_file() and path != directory / NAME)
     return tuple(
-        FileRecord(
-            path=path.relative_to(directory).as_posix(), bytes=path.stat().st_size, sha256=sha256_of_file(path)
-        )
+        FileRecord(path=path.relative_to(directory).as_posix(), bytes=path.stat().st_size, sha256=sha256_of_file(path))
         for path in files
     )
 

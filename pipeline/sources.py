@@ -46,9 +46,7 @@ def _kind(value: Any) -> str:
     return str(kind)
 
 
-Source = Annotated[
-    Annotated[TextSource, Tag("text")] | Annotated[WeatherSource, Tag("weather")], Discriminator(_kind)
-]
+Source = Annotated[Annotated[TextSource, Tag("text")] | Annotated[WeatherSource, Tag("weather")], Discriminator(_kind)]
 
 
 class CorpusConfig(StageConfig):
@@ -154,8 +152,8 @@ def lines_of(name: str, path: Path) -> Iterator[str]:
             try:
                 yield line.rstrip(b"\r\n").decode()
             except UnicodeDecodeError as error:
-                cause = f"byte {error.start + 1} of line {number:,} is 0x{line[error.start]:02x}: saved in another encoding?"
-                raise InputError(name, path, "a file in UTF-8", cause) from error
+                place = f"byte {error.start + 1} of line {number:,} is 0x{line[error.start]:02x}"
+                raise InputError(name, path, "a file in UTF-8", f"{place}: saved in another encoding?") from error
 
 
 def existing_file(name: str, path: str) -> Path:

@@ -13,6 +13,7 @@ therefore never overwritten: a second configuration has a folder of its own, and
 """
 
 import fcntl
+import inspect
 import logging
 import shutil
 import time
@@ -135,6 +136,13 @@ class Stage(Generic[Config]):
             return None
         return found
 
+    @property
+    def resources(self) -> tuple[str, ...]:
+        """Names of the resources that the body needs by keyword."""
+        parameters = inspect.signature(self.body).parameters.values()
+        needed = (given for given in parameters if given.kind is given.KEYWORD_ONLY and given.default is given.empty)
+        return tuple(given.name for given in needed if given.name != "folder")
+
     def fingerprint(self, config: Config, records: Mapping[str, InputRecord]) -> str:
         """Hash of the stage's version, its configuration and its inputs."""
         return manifests.fingerprint(self.name, self.version, config.canonical(), records)
@@ -157,7 +165,9 @@ class Stage(Generic[Config]):
         if not earlier:
             return "for the first time"
         last = earlier[-1]
-        changes = [f"stage version {last.stage_version} -> {self.version}"] if last.stage_version != self.version else []
+        changes = []
+        if last.stage_version != self.version:
+            changes.append(f"stage version {last.stage_version} -> {self.version}")
         changes += differences(self.section, last.config, config.canonical())
         changes += [f"new {kind}" for kind, record in records.items() if last.inputs.get(kind) != record]
         return "because of " + ", ".join(changes)
@@ -212,7 +222,8 @@ def only_one(lock: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise InputError("workspace", lock.parent, "no other run at work on the same output", "wait for it") from error
+            allowed = "no other run at work on the same output"
+            raise InputError("workspace", lock.parent, allowed, "wait for it to end") from error
         yield
 
 

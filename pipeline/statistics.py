@@ -6,6 +6,7 @@ small whatever the corpus's size. Tokens and unknown tokens are counted exactly.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -29,13 +30,17 @@ class StatisticsConfig(StageConfig):
     frequent_pieces: int = Field(20, ge=1, le=1000, description="most frequent pieces to list for each side")
 
 
+def _quantiles() -> Any:
+    return sketches.QuantilesSketch(QUANTILE_ERROR, 1 << 32, 1)
+
+
 @dataclass(slots=True)
 class SideSummary:
     """One side of the pairs added so far."""
 
     tokens: int = 0
     unknown: int = 0
-    lengths: Any = field(default_factory=lambda: _quantiles())
+    lengths: Any = field(default_factory=_quantiles)
     distinct: Any = field(default_factory=lambda: sketches.KmvSketch(DISTINCT_BUCKETS))
     frequent: Any = field(default_factory=lambda: sketches.MisraGriesSketch(FREQUENT_BUCKETS))
 
@@ -44,7 +49,7 @@ class SideSummary:
         self.tokens += len(ids)
         self.unknown += int((ids == UNK).sum())
         self.lengths.AddValues(pa.array(np.diff(offsets).astype(np.float64)))
-        sentences = [ids[start:end].tobytes() for start, end in zip(offsets[:-1], offsets[1:], strict=True)]
+        sentences = [ids[start:end].tobytes() for start, end in pairwise(offsets)]
         self.distinct.AddValues(pa.array(sentences, pa.binary()))
         self.frequent.AddValues(pa.array(ids))
 
@@ -64,7 +69,7 @@ class Summary:
     pairs: int = 0
     source: SideSummary = field(default_factory=SideSummary)
     target: SideSummary = field(default_factory=SideSummary)
-    ratios: Any = field(default_factory=lambda: _quantiles())
+    ratios: Any = field(default_factory=_quantiles)
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Adds the pairs of a record batch with list columns `source` and `target`."""
@@ -105,10 +110,6 @@ def report(summary: Summary, config: StatisticsConfig, piece: Callable[[int], st
             "frequent_pieces": {piece(int(row["values"])): int(row["counts"]) for row in frequent},
         }
     return {"pairs": summary.pairs, **sides, "target_to_source_ratio": _at_quantiles(summary.ratios)}
-
-
-def _quantiles() -> Any:
-    return sketches.QuantilesSketch(QUANTILE_ERROR, 1 << 32, 1)
 
 
 def _at_quantiles(sketch: Any) -> dict[str, float]:

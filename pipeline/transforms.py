@@ -27,7 +27,7 @@ Keyed = tuple[bytes, str, str]  # content hash, source, target
 CANDIDATES_PER_PLACE = 4  # how many pairs are looked at for each place in a held-out set, as some share a side
 
 
-class Judge(beam.PTransform):  # type: ignore[misc]
+class Judge(beam.PTransform):
     """Reads blocks, judges their pairs and sends each to the shard that its content hash names."""
 
     def __init__(self, config: CleanConfig) -> None:
@@ -40,7 +40,7 @@ class Judge(beam.PTransform):  # type: ignore[misc]
         )
 
 
-class HoldOut(beam.PTransform):  # type: ignore[misc]
+class HoldOut(beam.PTransform):
     """Finds the pairs with the smallest content hashes and makes the missing held-out sets of them.
 
     Args:
@@ -74,7 +74,7 @@ class HoldOut(beam.PTransform):  # type: ignore[misc]
         )
 
 
-class WriteCleanShards(beam.PTransform):  # type: ignore[misc]
+class WriteCleanShards(beam.PTransform):
     """The one shuffle: groups pairs by shard, then sorts, deduplicates, decontaminates and writes each shard."""
 
     def __init__(self, config: CleanConfig, folder: Path, held_out: PCollection[HeldOut]) -> None:
@@ -91,12 +91,11 @@ class WriteCleanShards(beam.PTransform):  # type: ignore[misc]
             (judged, numbers)
             | "join numbers and pairs" >> beam.Flatten()
             | "group pairs by shard" >> beam.GroupByKey()
-            | "write clean shards"
-            >> beam.Map(write_clean_shard, self.folder, self.shards, AsSingleton(self.held_out))
+            | "write clean shards" >> beam.Map(write_clean_shard, self.folder, self.shards, AsSingleton(self.held_out))
         )
 
 
-class WriteHeldOut(beam.PTransform):  # type: ignore[misc]
+class WriteHeldOut(beam.PTransform):
     """Writes the dev and the test set."""
 
     def __init__(self, folder: Path) -> None:
@@ -107,7 +106,7 @@ class WriteHeldOut(beam.PTransform):  # type: ignore[misc]
         return held_out | "write dev and test" >> beam.Map(write_held_out, self.folder)
 
 
-class EncodeShard(beam.DoFn):  # type: ignore[misc]
+class EncodeShard(beam.DoFn):
     """Turns a Parquet file of pairs into a TFRecord shard of token ids, in the same order."""
 
     def __init__(self, vocabulary: bytes) -> None:
@@ -124,7 +123,7 @@ class EncodeShard(beam.DoFn):  # type: ignore[misc]
         yield files[1]
 
 
-class Sketch(beam.PTransform):  # type: ignore[misc]
+class Sketch(beam.PTransform):
     """Reads TFRecord shards through TFXIO and summarises their token ids in mergeable sketches."""
 
     def __init__(self, shards: list[str]) -> None:
@@ -143,7 +142,7 @@ class Sketch(beam.PTransform):  # type: ignore[misc]
         )
 
 
-class SummariseIds(beam.CombineFn):  # type: ignore[misc]
+class SummariseIds(beam.CombineFn):
     """`statistics.Summary` as Beam merges it."""
 
     def create_accumulator(self) -> statistics.Summary:
@@ -190,9 +189,7 @@ def smallest(number: int, parts: Iterable[list[Keyed]]) -> list[Keyed]:
     return heapq.nsmallest(number, {row for part in parts for row in part})
 
 
-def write_clean_shard(
-    grouped: tuple[int, Iterable[list[Judged]]], folder: Path, shards: int, held_out: HeldOut
-) -> int:
+def write_clean_shard(grouped: tuple[int, Iterable[list[Judged]]], folder: Path, shards: int, held_out: HeldOut) -> int:
     """Writes the pairs of one shard in the order of their hashes, and beside them those that were rejected."""
     shard, parts = grouped
     kept: list[SentencePair] = []
@@ -200,15 +197,15 @@ def write_clean_shard(
     last_key = b""
     for key, source, target, reason in sorted(row for part in parts for row in part):
         pair = SentencePair(source, target)
-        if not reason and key == last_key:
-            reason = "duplicate"
-        elif not reason:
-            last_key = key
-            reason = "held_out" if held_out.shares_a_side_with(pair) else ""
         if reason:
             rejects.append((reason, pair))
+        elif key == last_key:
+            rejects.append(("duplicate", pair))
+        elif held_out.shares_a_side_with(pair):
+            rejects.append(("held_out", pair))
         else:
             kept.append(pair)
+        last_key = last_key if reason else key
     name = f"part-{shard:05}-of-{shards:05}.parquet"
     write_pairs(folder / "train" / name, kept)
     write_rejects(folder / "rejects" / name, rejects)

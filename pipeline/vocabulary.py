@@ -30,7 +30,7 @@ class VocabularyConfig(StageConfig):
         0.9995, ge=0.9, le=1, description="share of the characters that get a piece; 1 for small alphabets"
     )
     sample_pairs: int = Field(
-        500_000, ge=1, le=50_000_000, description="training pairs it is learned from: those with the smallest content hash"
+        500_000, ge=1, le=50_000_000, description="training pairs it is learned from, those with the smallest hashes"
     )
 
 
@@ -58,9 +58,9 @@ class Vocabulary:
         """Number of pieces."""
         return int(self._processor.get_piece_size())
 
-    def piece(self, id: int) -> str:
+    def piece(self, token: int) -> str:
         """The text of one token id."""
-        return str(self._processor.id_to_piece(id))
+        return str(self._processor.id_to_piece(token))
 
     def encode(self, sentences: list[str]) -> list[list[int]]:
         """Token ids of each sentence."""

@@ -6,7 +6,7 @@ Chevalier et al., 1978, on the TAUM-METEO system), which is why a small model ca
 
     ["sentence", ["and", ["starting", "light-rain", "afternoon"], ["during", "fog", "night"]]]
     en  Light rain starting in the afternoon and foggy overnight.
-    fr  Pluie faible commençant dans l’après-midi et brumeux pendant la nuit.
+    fr  Pluie faible commençant dans l’après-midi et brumeux dans la nuit.
 """
 
 import random

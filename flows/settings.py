@@ -1,0 +1,195 @@
+"""The whole configuration of a night, and how it is put together from a preset, a file and overrides."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from model.config import DeviceConfig, EvaluateConfig, TrainConfig
+from model.promotion import RegisterConfig
+from pipeline.beam_config import BeamConfig
+from pipeline.cleaning import CleanConfig
+from pipeline.config import Frozen, StageConfig
+from pipeline.errors import InputError
+from pipeline.jobs import ShardConfig
+from pipeline.manifest import Manifest
+from pipeline.sources import CorpusConfig
+from pipeline.stage import Stage
+from pipeline.statistics import StatisticsConfig
+from pipeline.vocabulary import VocabularyConfig
+
+
+class RetrainConfig(Frozen):
+    """What a night makes, one section a stage, and where and with what it works."""
+
+    task: str = Field("", pattern="^[A-Za-z0-9_-]*$", description="first part of the model's name, such as weather")
+    workspace: Path = Field(Path("workspace"), description="folder of the stages' outputs")
+    registry: str = Field("workspace/registry", description="folder or gs://bucket/prefix of the model versions")
+    corpus: CorpusConfig = CorpusConfig()
+    clean: CleanConfig = CleanConfig()
+    vocabulary: VocabularyConfig = VocabularyConfig()
+    shard: ShardConfig = ShardConfig()
+    statistics: StatisticsConfig = StatisticsConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    promotion: RegisterConfig = RegisterConfig()
+    beam: BeamConfig = Field(BeamConfig(), description="with what the Beam jobs run")
+    devices: DeviceConfig = Field(DeviceConfig(), description="on what the training runs")
+
+    @property
+    def name(self) -> str:
+        """The model's name: its task and its languages in the direction it translates, `weather-en-fr`."""
+        languages = [self.corpus.source_language, self.corpus.target_language]
+        parts = [self.task, *(reversed(languages) if self.corpus.reverse else languages)]
+        return "-".join(part for part in parts if part)
+
+    def run(self, stage: Stage[Any], *inputs: Manifest) -> Manifest:
+        """Calls a stage with its section, its folder and the resources that it needs."""
+        return stage(self.section(stage), *inputs, output_dir=self.folder(stage), **self.resources(stage))
+
+    def find(self, stage: Stage[Any], *inputs: Manifest) -> Manifest | None:
+        """The stage's finished output for this configuration, None where there is none."""
+        return stage.find(self.section(stage), *inputs, output_dir=self.folder(stage), **self.resources(stage))
+
+    def section(self, stage: Stage[Any]) -> StageConfig:
+        """The part of the configuration that says what a stage computes."""
+        config: StageConfig = getattr(self, stage.section)
+        return config
+
+    def folder(self, stage: Stage[Any]) -> Path:
+        """Where a stage keeps its outputs."""
+        return self.workspace / self.name / stage.name
+
+    def resources(self, stage: Stage[Any]) -> dict[str, Any]:
+        """What the stage works with: Beam, devices, the registry."""
+        return {name: getattr(self, name) for name in stage.resources}
+
+
+def load(preset: str | None = None, file: Path | None = None, overrides: Iterable[str] = ()) -> RetrainConfig:
+    """Puts a configuration together: a preset or a YAML file, or the defaults, and then the overrides.
+
+    Args:
+        preset: name of a preset that comes with the package.
+        file: YAML file of the same form.
+        overrides: `train.steps=500`; the value is YAML, so lists and mappings work too.
+
+    Raises:
+        InputError: an unknown preset, key or value.
+    """
+    fields: dict[str, Any] = {}
+    if preset is not None:
+        fields = parse(preset_text(preset), f"preset {preset}")
+    if file is not None:
+        fields = merge(fields, parse(file_text(file), str(file)))
+    for override in overrides:
+        fields = merge(fields, nested(override))
+    try:
+        return RetrainConfig.model_validate(fields)
+    except ValidationError as error:
+        raise explain(error.errors()[0], fields) from error
+
+
+def preset_names() -> list[str]:
+    """Names of the presets that come with the package."""
+    folder = resources.files("flows") / "presets"
+    return sorted(item.name.removesuffix(".yaml") for item in folder.iterdir() if item.name.endswith(".yaml"))
+
+
+def preset_text(name: str) -> str:
+    """A preset's YAML."""
+    if name not in preset_names():
+        raise InputError("--preset", name, f"one of {', '.join(preset_names())}", "a file of your own goes to --config")
+    return (resources.files("flows") / "presets" / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def file_text(path: Path) -> str:
+    """A configuration file's YAML."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError("--config", path, "a YAML file that can be read", str(error)) from error
+
+
+def parse(text: str, origin: str) -> dict[str, Any]:
+    """YAML text as a mapping."""
+    try:
+        fields = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise InputError("--config", origin, "YAML", " ".join(str(error).split())) from error
+    if not isinstance(fields, dict):
+        raise InputError("--config", origin, "a mapping of sections", f"it holds a {type(fields).__name__}")
+    return fields
+
+
+def nested(override: str) -> dict[str, Any]:
+    """An override as the mapping it stands for.
+
+    >>> nested("train.model.dropout=0.1")
+    {'train': {'model': {'dropout': 0.1}}}
+    """
+    key, separator, text = override.partition("=")
+    if not separator or not all(key.split(".")):
+        raise InputError("--set", override, "section.key=value, such as train.steps=500")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError("--set", override, "a value in YAML", " ".join(str(error).split())) from error
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return dict(value)
+
+
+def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Two nested mappings as one; where both have a value, the one above counts, and lists are replaced whole."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def explain(error: ErrorDetails, fields: Mapping[str, Any]) -> InputError:
+    """One line about the first thing that is wrong with a configuration."""
+    parameter, value = "", error["input"]
+    holder: Any = fields
+    *parents, last = error["loc"]
+    for part in parents:
+        if isinstance(holder, list | tuple) and isinstance(part, int):
+            parameter, holder = f"{parameter}[{part}]", holder[part]
+        elif isinstance(holder, dict) and part in holder:
+            parameter, holder = f"{parameter}.{part}", holder[part]
+        # any other part is the tag of a union, which is not in what was written
+    parameter = (f"{parameter}[{last}]" if isinstance(last, int) else f"{parameter}.{last}").lstrip(".")
+    if error["type"] == "union_tag_invalid":
+        return InputError(f"{parameter}.kind", error["ctx"]["tag"], f"one of {error['ctx']['expected_tags']}")
+    if error["type"] != "extra_forbidden":
+        shown = "not given" if error["type"] == "missing" else value
+        return InputError(parameter, shown, error["msg"].removeprefix("Input should be ").lower())
+    allowed = sorted(keys_at(error["loc"][:-1]))
+    close = difflib.get_close_matches(str(last), allowed, n=1)
+    cause = f"did you mean {close[0]}?" if close else "no such key"
+    return InputError(parameter, value, f"one of the keys {', '.join(allowed)}", cause)
+
+
+def keys_at(location: tuple[int | str, ...]) -> list[str]:
+    """The keys that a configuration takes at a place, for which pydantic gives field names, indexes and union tags."""
+    models: list[type[BaseModel]] = [RetrainConfig]
+    for part in location:
+        if isinstance(part, int):
+            continue
+        inside = [model.model_fields[part].annotation for model in models if part in model.model_fields]
+        tagged = [model for model in models if "kind" in model.model_fields and part in str(model.model_fields["kind"])]
+        models = [found for annotation in inside for found in models_in(annotation)] or tagged or models
+    return sorted({name for model in models for name in model.model_fields})
+
+
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The models that a field's annotation mentions, `tuple[TextSource | WeatherSource, ...]` both of its two."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in getattr(annotation, "__args__", ()) for model in models_in(part)]

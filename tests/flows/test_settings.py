@@ -1,0 +1,92 @@
+from pathlib import Path
+
+import pytest
+
+from flows.settings import RetrainConfig, load, merge, nested, preset_names
+from pipeline.errors import InputError
+
+
+def test_the_defaults_are_a_configuration():
+    assert load() == RetrainConfig()
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_is_a_configuration(name):
+    assert load(name).corpus.train
+
+
+def test_a_file_goes_over_the_preset_and_overrides_over_both(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("train: {steps: 7, seed: 3}\nclean: {shards: 2}\n")
+    config = load("weather", file, ["train.steps=9", "corpus.reverse=true", "corpus.target_language=de"])
+    assert (config.train.steps, config.train.seed, config.clean.shards) == (9, 3, 2)
+    assert config.name == "weather-de-en"
+
+
+def test_two_text_files_are_an_override():
+    config = load(overrides=["corpus.train=[{source: a.en, target: a.de}]", "corpus.source_language=en"])
+    assert [(source.source, source.target) for source in config.corpus.train] == [("a.en", "a.de")]
+    assert config.name == "en-target"
+
+
+def test_lists_are_replaced_and_mappings_merged():
+    assert merge({"a": {"b": 1, "c": [1, 2]}}, {"a": {"c": [3]}}) == {"a": {"b": 1, "c": [3]}}
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [("a=1", {"a": 1}), ("a.b.c=[x, 2]", {"a": {"b": {"c": ["x", 2]}}}), ("a=b=c", {"a": "b=c"}), ("a=", {"a": None})],
+)
+def test_an_override_is_yaml_at_a_dotted_key(override, expected):
+    assert nested(override) == expected
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.step=5", r"train.step = 5: expected one of the keys batch_tokens, .* \(did you mean steps\?\)"),
+        ("trian.steps=5", r"trian = {'steps': 5}: expected one of the keys beam, clean.*did you mean train\?"),
+        ("zzz=5", r"zzz = 5: expected one of the keys beam, .* \(no such key\)"),
+        ("train.steps=0", "train.steps = 0: expected greater than or equal to 1"),
+        ("train.steps=many", "train.steps = many: expected a valid integer"),
+        ("train.model.cell=lstmm", "train.model.cell = lstmm: expected 'lstm', 'gru' or 'rnn'"),
+        ("clean=5", "clean = 5: expected a valid dictionary"),
+        ("corpus.train=[{source: a.en}]", r"corpus.train\[0\].target = not given: expected field required"),
+        ("corpus.train=[{source: a, target: b, x: 1}]", r"corpus.train\[0\].x = 1: expected one of the keys kind, source"),
+        ("corpus.train=[{kind: tmx}]", r"corpus.train\[0\].kind = tmx: expected one of 'text', 'weather'"),
+        ("corpus.train=[{kind: weather, pears: 5}]", r"corpus.train\[0\].pears = 5: .*did you mean pairs"),
+        ("train.steps", "--set = train.steps: expected section.key=value"),
+        (".steps=1", "--set = .steps=1: expected section.key=value"),
+        ("train=[", r"--set = train=\[: expected a value in YAML"),
+    ],
+)
+def test_a_wrong_override_is_one_line(override, message):
+    with pytest.raises(InputError, match=message) as caught:
+        load("weather", overrides=[override])
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_preset():
+    with pytest.raises(InputError, match="--preset = wether: expected one of .*weather"):
+        load("wether")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "expected a YAML file that can be read"), (b"a: [", "expected YAML"), (b"- 1", "expected a mapping"), (b"\xff", "a YAML file")],
+)
+def test_a_wrong_file(tmp_path, content, message):
+    file = tmp_path / "mine.yaml"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        load(file=file)
+
+
+def test_where_a_stage_keeps_its_outputs():
+    from flows.dag import stage_named
+
+    config = load("weather", overrides=["workspace=/data"])
+    assert config.folder(stage_named("clean")) == Path("/data/weather-en-fr/clean")
+    assert config.section(stage_named("inspect")) == config.statistics
+    assert config.resources(stage_named("clean")) == {"beam": config.beam}

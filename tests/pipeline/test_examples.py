@@ -1,0 +1,83 @@
+import hashlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from pipeline import examples
+from pipeline.errors import InputError
+
+SOURCES = [[5, 6, 7], [8], [9, 10]]
+TARGETS = [[11], [12, 13, 14, 15], [300, 70_000]]
+
+
+def test_a_shard_comes_back_as_it_was_written(tmp_path):
+    shard = tmp_path / "shard-00000-of-00001.tfrecord"
+    examples.write_shard(shard, SOURCES, TARGETS)
+    back = examples.read_shard(shard)
+    assert len(back) == 3
+    assert np.split(back.source_values, back.source_offsets[1:-1])[2].tolist() == [9, 10]
+    assert back.source_values.tolist() == [5, 6, 7, 8, 9, 10]
+    assert back.target_values.tolist() == [11, 12, 13, 14, 15, 300, 70_000]
+    assert back.target_offsets.tolist() == [0, 1, 5, 7]
+    assert examples.read_lengths(shard).tolist() == [[3, 1], [1, 4], [2, 2]]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["shard-00000-of-00001.lengths.npy", shard.name]
+
+
+def test_a_shard_without_pairs(tmp_path):
+    examples.write_shard(tmp_path / "a.tfrecord", [], [])
+    assert len(examples.read_shard(tmp_path / "a.tfrecord")) == 0
+    assert examples.read_lengths(tmp_path / "a.tfrecord").shape == (0, 2)
+
+
+def test_sides_of_different_numbers_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="3 sources and 2 targets"):
+        examples.write_shard(tmp_path / "a.tfrecord", SOURCES, TARGETS[:2])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bytes_are_the_same_in_every_process_and_those_of_protobuf(tmp_path):
+    # protobuf's hash seed differs from process to process, and with it the order of a map's entries
+    program = f"""
+from pipeline import examples
+from pathlib import Path
+import sys
+examples.write_shard(Path(sys.argv[1]), {SOURCES} * 50, {TARGETS} * 50)
+"""
+    digests = set()
+    for number in range(3):
+        shard = tmp_path / f"{number}.tfrecord"
+        subprocess.run([sys.executable, "-c", program, str(shard)], check=True)
+        digests.add(hashlib.sha256(shard.read_bytes()).hexdigest())
+    assert len(digests) == 1
+
+
+def test_tensorflow_reads_the_same_records(tmp_path):
+    import tensorflow as tf
+
+    shard = tmp_path / "a.tfrecord"
+    examples.write_shard(shard, SOURCES, TARGETS)
+    records = [record.numpy() for record in tf.data.TFRecordDataset(str(shard))]
+    parsed = [tf.train.Example.FromString(record) for record in records]
+    assert [list(example.features.feature["source"].int64_list.value) for example in parsed] == SOURCES
+    assert [example.SerializeToString(deterministic=True) for example in parsed] == records
+
+
+@pytest.mark.parametrize("position", [0, 9, 14, 40, -1])
+def test_a_flipped_byte_is_found(tmp_path, position):
+    shard = tmp_path / "a.tfrecord"
+    examples.write_shard(shard, SOURCES, TARGETS)
+    data = bytearray(shard.read_bytes())
+    data[position] ^= 1
+    shard.write_bytes(data)
+    with pytest.raises(InputError, match="intact record at byte"):
+        examples.read_shard(shard)
+
+
+def test_a_truncated_shard_is_found(tmp_path):
+    shard = tmp_path / "a.tfrecord"
+    examples.write_shard(shard, SOURCES, TARGETS)
+    shard.write_bytes(shard.read_bytes()[:-3])
+    with pytest.raises(InputError, match="intact record at byte"):
+        examples.read_shard(shard)

@@ -1,0 +1,184 @@
+"""The Beam jobs on real files, run in this process unless a test says otherwise."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from pipeline.beam_config import BeamConfig
+from pipeline.cleaning import CleanConfig, pair_key, side_key
+from pipeline.errors import InputError
+from pipeline.examples import read_lengths, read_shard
+from pipeline.jobs import ShardConfig, build_vocabulary, clean, inspect, shard
+from pipeline.pairs import read_pairs
+from pipeline.records import SentencePair
+from pipeline.sources import CorpusConfig, ingest
+from pipeline.statistics import StatisticsConfig
+from pipeline.vocabulary import Vocabulary, VocabularyConfig
+from pipeline.weather import weather_pairs
+
+HERE = BeamConfig(workers=1)
+WEATHER = [(pair.source, pair.target) for pair in weather_pairs("en", "fr", 600, seed=5)]
+
+
+def corpus_of(folder, pairs, parts=1, **splits):
+    """A corpus of text files, the training pairs spread over some number of them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sources = {}
+    for split, number, rows in [("train", parts, pairs), *((name, 1, rows) for name, rows in splits.items())]:
+        sources[split] = []
+        for part in range(number):
+            names = [folder / f"{split}{part}.{side}" for side in ("en", "fr")]
+            chosen = rows[part * len(rows) // number : (part + 1) * len(rows) // number]
+            for side, name in enumerate(names):
+                name.write_text("".join(f"{row[side]}\n" for row in chosen), encoding="utf-8")
+            sources[split].append({"source": str(names[0]), "target": str(names[1])})
+    return ingest(CorpusConfig(**sources), output_dir=folder / "ingest")
+
+
+def config_for(dev=20, test=30, **fields):
+    return CleanConfig(**{"hold_out": {"dev": dev, "test": test}, "shards": 4} | fields)
+
+
+def pairs_of(manifest, pattern):
+    return [pair for path in manifest.paths(pattern) for pair in read_pairs(path)]
+
+
+@pytest.fixture(scope="module")
+def weather(tmp_path_factory):
+    """Weather pairs, clean and sharded."""
+    folder = tmp_path_factory.mktemp("weather")
+    corpus = corpus_of(folder, WEATHER)
+    pairs = clean(config_for(), corpus, output_dir=folder / "clean", beam=HERE)
+    vocabulary = build_vocabulary(VocabularyConfig(size=200, character_coverage=1.0), pairs, output_dir=folder / "v")
+    shards = shard(ShardConfig(), pairs, vocabulary, output_dir=folder / "shard", beam=HERE)
+    return folder, pairs, vocabulary, shards
+
+
+def test_every_pair_is_kept_or_rejected_with_a_reason(tmp_path):
+    dirty = [*WEATHER[:100], WEATHER[0], WEATHER[1], WEATHER[1], ("", "vide"), ("same", "same"), (" Rain ", "Pluie")]
+    made = clean(config_for(5, 5), corpus_of(tmp_path, dirty), output_dir=tmp_path / "clean", beam=HERE)
+    assert made.counts == {
+        "train.read": 106,
+        "train.kept": 91,
+        "train.rejected.duplicate": 3,
+        "train.rejected.empty": 1,
+        "train.rejected.held_out": 10,
+        "train.rejected.identical": 1,
+        "dev": 5,
+        "test": 5,
+    }
+    kept = pairs_of(made, "train/*.parquet")
+    held_out = pairs_of(made, "dev.parquet") + pairs_of(made, "test.parquet")
+    expected = {SentencePair(*row) for row in [*WEATHER[:100], ("Rain", "Pluie")]}
+    assert {*kept, *held_out} == expected
+    assert len(kept) + len(held_out) == len(expected)
+
+
+def test_no_held_out_sentence_is_trained_on(weather):
+    _, pairs, _, _ = weather
+    held_out = pairs_of(pairs, "dev.parquet") + pairs_of(pairs, "test.parquet")
+    train = pairs_of(pairs, "train/*.parquet")
+    assert (len(train), len(held_out)) == (550, 50)
+    for side in ("source", "target"):
+        keys = [side_key(getattr(pair, side)) for pair in held_out]
+        assert len(set(keys)) == 50
+        assert not set(keys) & {side_key(getattr(pair, side)) for pair in train}
+    # the pairs with the smallest content hashes are the test set
+    smallest = sorted((SentencePair(*row) for row in WEATHER), key=pair_key)
+    assert pairs_of(pairs, "test.parquet") == smallest[:30]
+
+
+def test_given_sets_are_used_as_they_are_and_kept_out_of_training(tmp_path):
+    given = [("Light  rain tonight!", "Pluie faible ce soir !"), ("", "")]
+    leaks = [("light rain TONIGHT", "something else"), ("anything", "pluie faible ce soir")]
+    corpus = corpus_of(tmp_path, WEATHER[:50] + leaks, test=given)
+    made = clean(config_for(dev=5), corpus, output_dir=tmp_path / "clean", beam=HERE)
+    assert made.counts["train.rejected.held_out"] == 5 + 2
+    assert [(pair.source, pair.target) for pair in pairs_of(made, "test.parquet")] == given
+
+
+def test_pairs_lie_in_the_order_of_their_hashes(weather):
+    _, pairs, _, _ = weather
+    files = pairs.paths("train/*.parquet")
+    assert [path.name for path in files] == [f"part-{shard:05}-of-00004.parquet" for shard in range(4)]
+    for shard_number, path in enumerate(files):
+        keys = [pair_key(pair) for pair in read_pairs(path)]
+        assert keys == sorted(keys)
+        assert {int.from_bytes(key) % 4 for key in keys} == {shard_number}
+
+
+def test_shards_hold_the_ids_of_the_pairs_in_their_order(weather):
+    _, pairs, vocabulary, shards = weather
+    pieces = Vocabulary.load(vocabulary.path("vocabulary.model"))
+    for parquet, tfrecord in zip(pairs.paths("train/*.parquet"), shards.paths("train/*.tfrecord"), strict=True):
+        ids = read_shard(tfrecord)
+        expected = pieces.encode([pair.target for pair in read_pairs(parquet)])
+        assert ids.target_values.tolist() == [token for sentence in expected for token in sentence]
+        assert read_lengths(tfrecord)[:, 1].tolist() == [len(sentence) for sentence in expected]
+    assert shards.counts["train.pairs"] == 550
+    assert shards.counts["dev.pairs"] == 20
+
+
+@pytest.mark.slow
+def test_bytes_are_the_same_for_any_number_of_files_and_workers(weather, tmp_path):
+    _, pairs, vocabulary, shards = weather
+    corpus = corpus_of(tmp_path, WEATHER[::-1], parts=3)
+    two = BeamConfig(workers=2)
+    again = clean(config_for(), corpus, output_dir=tmp_path / "clean", beam=two)
+    assert again.digest == pairs.digest
+    assert shard(ShardConfig(), again, vocabulary, output_dir=tmp_path / "shard", beam=two).digest == shards.digest
+
+
+def test_statistics_describe_the_shards(weather):
+    folder, _, vocabulary, shards = weather
+    made = inspect(StatisticsConfig(frequent_pieces=3), shards, vocabulary, output_dir=folder / "inspect", beam=HERE)
+    report = json.loads(made.path("statistics.json").read_text(encoding="utf-8"))
+    lengths = sorted(int(row[0]) for path in shards.paths("train/*.tfrecord") for row in read_lengths(path))
+    assert report == made.facts
+    assert report["pairs"] == 550
+    assert report["source"]["tokens"] == sum(lengths) == shards.counts["train.source_tokens"]
+    assert report["source"]["unknown_share"] == 0
+    assert report["source"]["lengths"]["0%"] == lengths[0]
+    assert report["source"]["lengths"]["100%"] == lengths[-1]
+    assert abs(report["source"]["lengths"]["50%"] - lengths[275]) <= 1
+    assert abs(report["source"]["distinct_sentences"] - 550) <= 10
+    assert len(report["source"]["frequent_pieces"]) == 3
+    pieces = Vocabulary.load(vocabulary.path("vocabulary.model"))
+    counts = Counter(
+        token for path in shards.paths("train/*.tfrecord") for token in read_shard(path).source_values.tolist()
+    )
+    assert report["source"]["frequent_pieces"] == {pieces.piece(token): count for token, count in counts.most_common(3)}
+
+
+def test_the_sample_is_chosen_by_content(weather, tmp_path):
+    _, pairs, _, _ = weather
+    config = VocabularyConfig(size=120, character_coverage=1.0, sample_pairs=100)
+    made = build_vocabulary(config, pairs, output_dir=tmp_path)
+    assert made.counts == {"pieces": 120, "sampled_pairs": 100}
+
+
+@pytest.mark.parametrize(
+    ("rows", "config", "message"),
+    [
+        (
+            [("same", "same"), ("", "x")],
+            config_for(),
+            "clean = every pair rejected: expected at least one of the 2 pairs",
+        ),
+        (WEATHER[:40], config_for(), r"hold_out.dev = 20: expected at most 10, as only 40 clean pairs"),
+        (WEATHER[:20], config_for(), r"hold_out.test = 30: expected at most 20, as only 20 clean pairs"),
+        (WEATHER[:50], config_for(20, 30), r"clean.hold_out = nothing left: .*all 50 clean pairs"),
+    ],
+)
+def test_what_cannot_be_trained_on_is_refused(tmp_path, rows, config, message):
+    corpus = corpus_of(tmp_path, rows)
+    with pytest.raises(InputError, match=message):
+        clean(config, corpus, output_dir=tmp_path / "clean", beam=HERE)
+    assert [path for path in (tmp_path / "clean").iterdir() if path.is_dir()] == []
+
+
+def test_a_vocabulary_larger_than_the_text_allows(weather, tmp_path):
+    _, pairs, _, _ = weather
+    with pytest.raises(InputError, match="vocabulary.size = 8000: expected at most"):
+        build_vocabulary(VocabularyConfig(character_coverage=1.0), pairs, output_dir=tmp_path)

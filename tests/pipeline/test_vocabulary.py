@@ -1,0 +1,49 @@
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.vocabulary import BOS, EOS, PAD, UNK, Vocabulary, VocabularyConfig, train_vocabulary
+
+TEXT = ["Light rain in the evening.", "Rain tonight.", "Pluie faible dans la soirée."] * 20
+
+
+def learn(**fields):
+    return train_vocabulary(VocabularyConfig(size=60, character_coverage=1.0, **fields), TEXT)
+
+
+@pytest.mark.parametrize(("model_type", "size"), [("bpe", 60), ("unigram", 30)])
+def test_text_survives_encoding(model_type, size):
+    vocabulary = Vocabulary(
+        train_vocabulary(VocabularyConfig(size=size, character_coverage=1.0, model_type=model_type), TEXT)
+    )
+    assert vocabulary.size == size
+    assert vocabulary.decode(vocabulary.encode(TEXT[:3])) == TEXT[:3]
+
+
+def test_control_symbols_have_the_promised_ids():
+    vocabulary = Vocabulary(learn())
+    assert [vocabulary.piece(token) for token in (PAD, UNK, BOS, EOS)] == ["<pad>", "<unk>", "<s>", "</s>"]
+    assert vocabulary.encode(["Light 雪"])[0].count(UNK) == 1
+
+
+def test_the_same_text_gives_the_same_bytes():
+    assert learn() == learn()
+
+
+@pytest.mark.parametrize(("size", "allowed"), [(8000, r"at most \d+ "), (16, r"more than \d+ ")])
+@pytest.mark.parametrize("model_type", ["bpe", "unigram"])
+def test_a_size_that_the_text_does_not_allow(size, allowed, model_type):
+    with pytest.raises(InputError, match=f"vocabulary.size = {size}: expected {allowed}"):
+        train_vocabulary(VocabularyConfig(size=size, character_coverage=1.0, model_type=model_type), TEXT)
+
+
+def test_the_largest_size_that_is_named_works():
+    with pytest.raises(InputError) as caught:
+        train_vocabulary(VocabularyConfig(size=8000, character_coverage=1.0), TEXT)
+    largest = int(caught.value.allowed.removeprefix("at most "))
+    assert Vocabulary(train_vocabulary(VocabularyConfig(size=largest, character_coverage=1.0), TEXT)).size == largest
+
+
+def test_a_file_that_is_no_vocabulary(tmp_path):
+    (tmp_path / "vocabulary.model").write_bytes(b"not a model")
+    with pytest.raises(InputError, match="expected a SentencePiece model"):
+        Vocabulary.load(tmp_path / "vocabulary.model")
