@@ -12,6 +12,7 @@ import click
 
 from flows import console
 from pipeline.errors import InputError
+from pipeline.storage import Conflict
 
 STAGES = ("ingest", "clean", "build_vocabulary", "shard", "inspect", "train", "evaluate", "register")
 
@@ -132,6 +133,9 @@ def main() -> None:
     except InputError as error:
         click.echo(f"nightshift: {error}", err=True)
         sys.exit(2)
+    except (OSError, Conflict) as error:
+        click.echo(f"nightshift: {error}; what was finished is kept, run the same command to go on", err=True)
+        sys.exit(1)
     except KeyboardInterrupt:
         click.echo("nightshift: interrupted; run the same command to go on", err=True)
         sys.exit(130)

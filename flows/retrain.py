@@ -9,7 +9,7 @@ from flows.summary import Night, as_text
 from model.registry import Registry
 
 
-@flow(name="retrain", flow_run_name="retrain {config.name}", persist_result=False, validate_parameters=False)
+@flow(name="retrain", flow_run_name="retrain {config.name}", persist_result=False)
 def retrain(config: RetrainConfig) -> Night:
     """Clean, shard, train, score and register one sequence-to-sequence model.
 

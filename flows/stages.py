@@ -12,16 +12,20 @@ from model.register import register as register_stage
 from model.stages import evaluate as evaluate_stage
 from model.stages import train as train_stage
 from pipeline import jobs, sources
-from pipeline.errors import InputError
 from pipeline.manifest import Manifest
-from pipeline.stage import Stage
+from pipeline.stage import Stage, log
+from pipeline.storage import Conflict
 
 WAITS = [10.0, 60.0, 300.0]  # seconds before each new try
 
 
 def may_pass(task: Any, run: Any, state: Any) -> bool:
-    """Whether a failure is worth another try: bad input stays bad."""
-    return not isinstance(state.data, InputError)
+    """Whether a failure is worth another try: storage and networks recover, bad input and defects do not."""
+    failure = state.data
+    is_worth_it = isinstance(failure, OSError | Conflict)
+    if is_worth_it and run.run_count <= len(WAITS):
+        log.warning("%-16s failed    %s; trying again in %.0f s", task.name, failure, WAITS[run.run_count - 1])
+    return is_worth_it
 
 
 def as_task(stage: Stage[Any], *, at_most: timedelta) -> Callable[..., Manifest]:
