@@ -47,8 +47,10 @@ def retrain(preset: str | None, file: Path | None, overrides: tuple[str, ...]) -
 
     config = load(preset, file, overrides)
     from flows.retrain import retrain as flow
+    from flows.server import ensure_server
     from flows.summary import as_text
 
+    ensure_server()
     night = flow(config)
     click.echo("\n" + as_text(config, night, program=sys.argv[0]))
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from model.quiet import tensorflow_quietly
 from model.registry import Registry, names, resolve_name
 from model.versions import Version
+from pipeline.quiet import tensorflow_quietly
 
 BATCH = 64  # sentences translated at a time
 

@@ -12,11 +12,11 @@ import apache_beam as beam
 import pyarrow as pa
 from apache_beam.pvalue import AsSingleton, PCollection
 from tensorflow_metadata.proto.v0 import schema_pb2
-from tfx_bsl.public import tfxio
 
 from pipeline import examples, statistics
 from pipeline.cleaning import CleanConfig, HeldOut, hold_out, judge, pair_key
 from pipeline.pairs import read_block, read_pairs, write_pairs, write_rejects
+from pipeline.quiet import tensorflow_quietly
 from pipeline.records import SentencePair
 from pipeline.vocabulary import Vocabulary
 
@@ -131,6 +131,9 @@ class Sketch(beam.PTransform):
         self.shards = shards
 
     def expand(self, pipeline: beam.Pipeline) -> PCollection[statistics.Summary]:
+        with tensorflow_quietly():  # only this job needs TFXIO, and with it TensorFlow
+            from tfx_bsl.public import tfxio
+
         schema = schema_pb2.Schema(
             feature=[schema_pb2.Feature(name=side, type=schema_pb2.INT) for side in examples.SIDES]
         )

@@ -1,0 +1,281 @@
+"""Whole nights through the command line: real processes, a real Prefect server, a model too small to be any good."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flows.dag import STAGES, inputs_of
+from flows.settings import load
+from pipeline.manifest import complete_outputs, sha256_of_file
+
+pytestmark = pytest.mark.slow
+
+NIGHTSHIFT = str(Path(sys.executable).with_name("nightshift"))
+TINY = [
+    "corpus.train=[{kind: weather, pairs: 1500}]",
+    "clean.hold_out={dev: 50, test: 50}",
+    "clean.shards=3",
+    "vocabulary.size=300",
+    "train.model={embedding_size: 16, encoder_units: 16, decoder_units: 24, attention_units: 8}",
+    "train.search.max_length=12",
+    "train.steps=40",
+    "train.checkpoint_every=10",
+    "train.evaluate_every=20",
+]
+NAMES = [stage.name for stage in STAGES]
+
+
+def options(*more):
+    return [part for override in [*TINY, *more] for part in ("--set", override)]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """The environment of a machine on which nothing ran before: Prefect makes a database of its own."""
+    prefect = {"PREFECT_HOME": str(tmp_path_factory.mktemp("prefect"))}
+    return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | prefect
+
+
+def nightshift(folder, environment, *arguments, **more):
+    return subprocess.run(
+        [NIGHTSHIFT, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, **more
+    )
+
+
+def retrain(folder, environment, *more):
+    run = nightshift(folder, environment, "retrain", "--preset", "weather", *options(*more))
+    assert run.returncode == 0, run.stderr
+    return run
+
+
+def happened(run):
+    """What each stage did, in order: {"ingest": "started", ...}."""
+    lines = [line.split(None, 2) for line in run.stderr.splitlines()]
+    return {words[0]: words[1] for words in lines if len(words) > 1 and words[1] in ("started", "reused")}
+
+
+def why(run, stage):
+    return next(line for line in run.stderr.splitlines() if line.startswith(f"{stage} ")).split(None, 2)[2]
+
+
+@pytest.fixture(scope="module")
+def night(tmp_path_factory, environment):
+    """A folder in which a night has run, and what it printed."""
+    folder = tmp_path_factory.mktemp("night")
+    return folder, retrain(folder, environment)
+
+
+def outputs(folder, *more):
+    """The finished output of every stage, by name."""
+    config = load("weather", overrides=[*TINY, *more, f"workspace={folder / 'workspace'}"])
+    config = config.model_copy(update={"registry": str(folder / config.registry)})
+    return {stage.name: config.find(stage, *inputs_of(stage, config)) for stage in STAGES}
+
+
+def test_a_night_runs_every_stage_and_says_what_came_out(night):
+    _, run = night
+    assert happened(run) == dict.fromkeys(NAMES, "started")
+    assert {why(run, name) for name in NAMES} == {"for the first time"}
+    for expected in ("read        1,500 pairs", "kept        1,400", "100 held_out", "BLEU", "chrF", "promoted to champion"):
+        assert expected in run.stdout
+    assert run.stdout.splitlines()[-1].startswith(f"  try it      {NIGHTSHIFT} translate --name weather-en-fr '")
+
+
+def test_a_good_run_prints_nothing_but_our_own_lines(night):
+    _, run = night
+    assert [line for line in run.stderr.splitlines() if line.split(None, 1)[0] not in NAMES] == []
+
+
+def test_a_night_with_nothing_new_does_nothing(night, environment):
+    folder, first = night
+    again = retrain(folder, environment)
+    assert happened(again) == dict.fromkeys(NAMES, "reused")
+    assert again.stdout == first.stdout
+
+
+def test_a_training_parameter_runs_training_evaluation_and_registration_again(night, environment):
+    folder, _ = night
+    run = retrain(folder, environment, "train.seed=2")
+    assert happened(run) == {name: "reused" for name in NAMES[:5]} | dict.fromkeys(NAMES[5:], "started")
+    assert why(run, "train") == "because of train.seed 1 -> 2"
+    assert why(run, "evaluate") == "because of new model"
+    assert why(run, "register") == "because of new model, new evaluation"
+    assert "weather-en-fr, version 2" in run.stdout
+
+
+def test_one_stage_alone(night, environment):
+    folder, _ = night
+    arguments = ["--preset", "weather", *options("statistics.frequent_pieces=2")]
+    run = nightshift(folder, environment, "inspect", *arguments)
+    assert run.returncode == 0, run.stderr
+    assert happened(run) == {"inspect": "started"}
+    report = json.loads((folder / run.stdout.strip() / "statistics.json").read_text(encoding="utf-8"))
+    assert len(report["source"]["frequent_pieces"]) == 2
+    refused = nightshift(folder, environment, "evaluate", *arguments, "--set", "train.seed=77")
+    assert refused.returncode == 2
+    assert "model = not there: expected a finished output of train" in refused.stderr
+    assert "run nightshift train first" in refused.stderr
+
+
+def test_the_model_can_be_used(night, environment):
+    folder, _ = night
+    one = nightshift(folder, environment, "translate", "Light rain in the evening.")
+    assert one.returncode == 0, one.stderr
+    piped = nightshift(folder, environment, "translate", input="Clear tonight.\nLight rain in the evening.\n")
+    assert len(piped.stdout.splitlines()) == 2
+    assert piped.stdout.splitlines()[1] == one.stdout.splitlines()[0]
+    models = nightshift(folder, environment, "models")
+    assert models.stdout.splitlines()[1].split()[:2] == ["weather-en-fr", "1"]
+    assert "champion" in models.stdout
+
+
+def test_another_language_in_the_other_direction(tmp_path, environment):
+    run = retrain(tmp_path, environment, "corpus.target_language=ja", "corpus.reverse=true")
+    assert "weather-ja-en, version 1" in run.stdout
+    assert "translate --name weather-ja-en" in run.stdout
+
+
+def test_two_text_files(tmp_path, environment):
+    from pipeline.weather import weather_pairs
+
+    for side in ("source", "target"):
+        lines = (getattr(pair, side) for pair in weather_pairs("en", "de", 400, seed=1))
+        (tmp_path / f"a.{side}").write_text("\n".join(lines), encoding="utf-8")
+    text = ["corpus.train=[{source: a.source, target: a.target}]", "corpus.source_language=en", "vocabulary.size=200"]
+    arguments = [part for override in [*TINY[1:], *text, "corpus.target_language=de"] for part in ("--set", override)]
+    run = nightshift(tmp_path, environment, "retrain", *arguments)
+    assert run.returncode == 0, run.stderr
+    assert "en-de, version 1" in run.stdout
+    assert "read        400 pairs" in run.stdout
+
+
+def kill_when(folder, environment, line):
+    """Starts a night and kills it, and all it started, as soon as it has printed a line that begins like this."""
+    command = [NIGHTSHIFT, "retrain", "--preset", "weather", *options()]
+    run = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    seen = []
+    for printed in run.stderr:
+        seen.append(printed)
+        if printed.startswith(line):
+            break
+    else:
+        raise AssertionError(f"no line {line!r} in {seen}")
+    time.sleep(0.3)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    run.stderr.close()
+
+
+def test_killed_in_every_stage_a_night_ends_with_the_same_result(night, tmp_path, environment):
+    folder, _ = night
+    for name in NAMES:
+        kill_when(tmp_path, environment, f"{name:<16} started")
+    run = retrain(tmp_path, environment)
+    assert set(happened(run).values()) <= {"reused", "started"}
+    whole, killed = outputs(folder), outputs(tmp_path)
+    for name in ("ingest", "clean", "build_vocabulary", "shard", "inspect"):
+        assert killed[name].digest == whole[name].digest, name
+    assert_same_weights(whole["train"], killed["train"])
+    assert killed["evaluate"].facts == whole["evaluate"].facts
+    assert killed["register"].facts["version"] == 1
+    assert "version     1, promoted to champion" in run.stdout
+
+
+def assert_same_weights(left, right):
+    checkpoints = [sorted(made.directory.glob("checkpoints/*.npz"))[-1] for made in (left, right)]
+    first, second = (np.load(path, allow_pickle=False) for path in checkpoints)
+    assert first.files == second.files
+    for name in first.files:
+        if first[name].dtype.kind == "f":
+            assert np.array_equal(first[name], second[name]), name
+
+
+def test_a_lost_registry_is_filled_again(night, environment):
+    folder, _ = night
+    run = retrain(folder, environment, "registry=elsewhere")
+    assert happened(run) == {name: "reused" for name in NAMES[:7]} | {"register": "started"}
+    assert (folder / "elsewhere" / "weather-en-fr" / "versions" / "0001" / "manifest.json").exists()
+
+
+@pytest.fixture
+def server(tmp_path, environment):
+    """A Prefect server of its own, as `prefect server start` runs it; gives its address."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [str(Path(sys.executable).with_name("prefect")), "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    url = f"http://127.0.0.1:{port}/api"
+    own_home = {"PREFECT_HOME": str(tmp_path / "prefect")}
+    process = subprocess.Popen(
+        command, env=environment | own_home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        deadline = time.monotonic() + 120
+        while ask(f"{url}/health") is None:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        yield url
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=30)
+
+
+def ask(url, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+    except OSError:
+        return None
+
+
+def test_a_server_that_is_named_gets_the_report(night, environment, server):
+    folder, _ = night
+    run = retrain(folder, environment | {"PREFECT_API_URL": server})
+    assert happened(run) == dict.fromkeys(NAMES, "reused")
+    (flow_run,) = ask(f"{server}/flow_runs/filter", {})
+    assert (flow_run["name"], flow_run["state_type"]) == ("retrain weather-en-fr", "COMPLETED")
+    assert {task["name"].split("-")[0] for task in ask(f"{server}/task_runs/filter", {})} == set(NAMES)
+    (artifact,) = ask(f"{server}/artifacts/filter", {})
+    assert "promoted to champion" in artifact["data"]
+    deadline = time.monotonic() + 20
+    while not any("reused" in line["message"] for line in ask(f"{server}/logs/filter", {})):
+        assert time.monotonic() < deadline, "our lines did not reach the server"
+        time.sleep(0.5)
+
+
+def test_no_server_outlives_a_killed_run(tmp_path, environment):
+    command = [NIGHTSHIFT, "retrain", "--preset", "weather", *options()]
+    run = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    assert run.stderr.readline().startswith("ingest")
+    servers = [pid for pid in children(run.pid) if b"uvicorn" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert len(servers) == 1
+    run.kill()
+    run.wait()
+    run.stderr.close()
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{servers[0]}").exists():
+        assert time.monotonic() < deadline, "Prefect's temporary server is still there"
+        time.sleep(0.1)
+
+
+def children(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_the_saved_model_in_the_registry_is_the_one_that_was_scored(night):
+    folder, _ = night
+    trained = outputs(folder)["train"]
+    registered = folder / "workspace/registry/weather-en-fr/versions/0001/export/saved_model.pb"
+    assert sha256_of_file(registered) == sha256_of_file(trained.path("export/saved_model.pb"))
+    assert len(list(complete_outputs(folder / "workspace/weather-en-fr/clean"))) == 1
