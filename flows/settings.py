@@ -27,9 +27,9 @@ from pipeline.vocabulary import VocabularyConfig
 class RetrainConfig(Frozen):
     """What a night makes, one section a stage, and where and with what it works."""
 
-    task: str = Field("", pattern="^[A-Za-z0-9_-]*$", description="first part of the model's name, such as weather")
-    workspace: Path = Field(Path("workspace"), description="folder of the stages' outputs")
-    registry: str = Field("workspace/registry", description="folder or gs://bucket/prefix of the model versions")
+    task: str = Field("", pattern="^[A-Za-z0-9_-]*$", description="First part of the model's name, such as weather.")
+    workspace: Path = Field(Path("workspace"), description="Folder of the stages' outputs.")
+    registry: str = Field("workspace/registry", description="Folder or gs://bucket/prefix of the model versions.")
     corpus: CorpusConfig = CorpusConfig()
     clean: CleanConfig = CleanConfig()
     vocabulary: VocabularyConfig = VocabularyConfig()
@@ -38,8 +38,8 @@ class RetrainConfig(Frozen):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     promotion: RegisterConfig = RegisterConfig()
-    beam: BeamConfig = Field(BeamConfig(), description="with what the Beam jobs run")
-    devices: DeviceConfig = Field(DeviceConfig(), description="on what the training runs")
+    beam: BeamConfig = Field(BeamConfig(), description="With what the Beam jobs run.")
+    devices: DeviceConfig = Field(DeviceConfig(), description="On what the training runs.")
 
     @property
     def name(self) -> str:

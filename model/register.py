@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from model.config import EvaluateConfig
 from model.promotion import CHAMPION, RegisterConfig, Scores, are_comparable, deciding_set, nominate, promote
-from model.quiet import tensorflow_quietly
 from model.registry import Registry
 from model.versions import Version
 from pipeline import manifest as manifests
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest, input_record, sha256_of_json
+from pipeline.quiet import tensorflow_quietly
 from pipeline.stage import Outcome, stage
 
 EXPORT: Final = "export"

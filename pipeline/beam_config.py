@@ -8,4 +8,4 @@ from pipeline.config import Frozen
 class BeamConfig(Frozen):
     """How Beam jobs run; the result is the same for every value."""
 
-    workers: int = Field(1, ge=1, le=64, description="processes; 1: none but this one, best below 100,000 pairs")
+    workers: int = Field(1, ge=1, le=64, description="Processes; 1: none but this one, best below 100,000 pairs.")

@@ -21,22 +21,22 @@ from pipeline.records import SentencePair, Verdict
 class HoldOutConfig(Frozen):
     """How many pairs to set apart where the corpus brings no such set itself."""
 
-    dev: int = Field(1000, ge=1, le=100_000, description="pairs for the dev set, unless corpus.dev names one")
-    test: int = Field(1000, ge=1, le=100_000, description="pairs for the test set, unless corpus.test names one")
+    dev: int = Field(1000, ge=1, le=100_000, description="Pairs for the dev set, unless corpus.dev names one.")
+    test: int = Field(1000, ge=1, le=100_000, description="Pairs for the test set, unless corpus.test names one.")
 
 
 class CleanConfig(StageConfig):
     """Which pairs are kept, and into how many files they go."""
 
-    unicode_form: Literal["NFC", "NFKC"] = Field("NFC", description="Unicode normalisation form of both sides")
-    max_words: int = Field(200, ge=1, le=10_000, description="longest side in words, separated by spaces")
-    max_characters: int = Field(1000, ge=1, le=100_000, description="longest side in characters")
-    max_ratio: float = Field(9.0, ge=1, le=100, description="largest ratio of the sides' lengths in characters")
-    ratio_slack: int = Field(30, ge=0, le=1000, description="characters added to both sides before the ratio is taken")
-    min_letters: float = Field(0.3, ge=0, le=1, description="smallest share of letters among visible characters")
-    allow_identical: bool = Field(False, description="keep pairs whose sides are the same")
-    hold_out: HoldOutConfig = Field(HoldOutConfig(), description="sizes of the sets that are held out by content hash")
-    shards: int = Field(8, ge=1, le=4096, description="files of clean training pairs")
+    unicode_form: Literal["NFC", "NFKC"] = Field("NFC", description="Unicode normalisation form of both sides.")
+    max_words: int = Field(200, ge=1, le=10_000, description="Longest side in words, separated by spaces.")
+    max_characters: int = Field(1000, ge=1, le=100_000, description="Longest side in characters.")
+    max_ratio: float = Field(9.0, ge=1, le=100, description="Largest ratio of the sides' lengths in characters.")
+    ratio_slack: int = Field(30, ge=0, le=1000, description="Characters added to both sides before the ratio is taken.")
+    min_letters: float = Field(0.3, ge=0, le=1, description="Smallest share of letters among visible characters.")
+    allow_identical: bool = Field(False, description="Keep pairs whose sides are the same.")
+    hold_out: HoldOutConfig = Field(HoldOutConfig(), description="Sizes of the sets that are held out by content hash.")
+    shards: int = Field(8, ge=1, le=4096, description="Files of clean training pairs.")
 
 
 Rule = Callable[[CleanConfig, SentencePair], str | None]

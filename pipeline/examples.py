@@ -110,7 +110,8 @@ def in_order(example: bytes) -> bytes:
         length, content = _varint(example, position + 1)
         entries.append(example[position : content + length])
         position = content + length
-    return example[:start] + b"".join(sorted(entries, key=_key_of_entry))
+    ordered = sorted(entries, key=_key_of_entry)
+    return example[:start] + b"".join(ordered)
 
 
 def frame(record: bytes) -> bytes:

@@ -29,16 +29,16 @@ class TextSource(Frozen):
     """Two plain UTF-8 files; line n of one is the translation of line n of the other."""
 
     kind: Literal["text"] = "text"
-    source: str = Field(description="file with the sentences to translate, one a line")
-    target: str = Field(description="file with their translations, line by line")
+    source: str = Field(description="File with the sentences to translate, one a line.")
+    target: str = Field(description="File with their translations, line by line.")
 
 
 class WeatherSource(Frozen):
     """The embedded corpus of weather summaries, in `corpus.source_language` and `corpus.target_language`."""
 
     kind: Literal["weather"]
-    pairs: int = Field(22_000, ge=1, le=1_000_000, description="distinct pairs to render")
-    seed: int = Field(1, ge=0, description="which pairs of the grammar's millions are rendered")
+    pairs: int = Field(22_000, ge=1, le=1_000_000, description="Distinct pairs to render.")
+    seed: int = Field(1, ge=0, description="Which pairs of the grammar's millions are rendered.")
 
 
 def _kind(value: Any) -> str:
@@ -52,12 +52,12 @@ Source = Annotated[Annotated[TextSource, Tag("text")] | Annotated[WeatherSource,
 class CorpusConfig(StageConfig):
     """Which text there is, in which languages."""
 
-    source_language: str = Field("source", min_length=1, pattern="^[A-Za-z0-9-]+$", description="label, such as en")
-    target_language: str = Field("target", min_length=1, pattern="^[A-Za-z0-9-]+$", description="label, such as fr")
-    reverse: bool = Field(False, description="learn the other direction: the sides change places")
-    train: tuple[Source, ...] = Field((), description="sources of the training pairs")
-    dev: tuple[Source, ...] = Field((), description="sources of the dev set; none: held out of the training pairs")
-    test: tuple[Source, ...] = Field((), description="sources of the test set; none: held out of the training pairs")
+    source_language: str = Field("source", min_length=1, pattern="^[A-Za-z0-9-]+$", description="Label, such as en.")
+    target_language: str = Field("target", min_length=1, pattern="^[A-Za-z0-9-]+$", description="Label, such as fr.")
+    reverse: bool = Field(False, description="Learn the other direction: the sides change places.")
+    train: tuple[Source, ...] = Field((), description="Sources of the training pairs.")
+    dev: tuple[Source, ...] = Field((), description="Sources of the dev set; none: held out of the training pairs.")
+    test: tuple[Source, ...] = Field((), description="Sources of the test set; none: held out of the training pairs.")
 
     def canonical(self) -> dict[str, Any]:
         """The configuration without the files' paths: what is in them counts, not where they lie."""

@@ -27,7 +27,7 @@ FREQUENT_BUCKETS = 10_000
 class StatisticsConfig(StageConfig):
     """What is reported about the shards."""
 
-    frequent_pieces: int = Field(20, ge=1, le=1000, description="most frequent pieces to list for each side")
+    frequent_pieces: int = Field(20, ge=1, le=1000, description="Most frequent pieces to list for each side.")
 
 
 def _quantiles() -> Any:

@@ -22,15 +22,15 @@ PAD, UNK, BOS, EOS = 0, 1, 2, 3
 class VocabularyConfig(StageConfig):
     """How the vocabulary is learned."""
 
-    size: int = Field(8000, ge=16, le=1_000_000, description="pieces, the four control symbols included")
+    size: int = Field(8000, ge=16, le=1_000_000, description="Pieces, the four control symbols included.")
     model_type: Literal["unigram", "bpe"] = Field(
-        "bpe", description="byte-pair encoding (Sennrich et al., 2016) or unigram model (Kudo, 2018)"
+        "bpe", description="Byte-pair encoding (Sennrich et al., 2016) or unigram model (Kudo, 2018)."
     )
     character_coverage: float = Field(
-        0.9995, ge=0.9, le=1, description="share of the characters that get a piece; 1 for small alphabets"
+        0.9995, ge=0.9, le=1, description="Share of the characters that get a piece; 1 for small alphabets."
     )
     sample_pairs: int = Field(
-        500_000, ge=1, le=50_000_000, description="training pairs it is learned from, those with the smallest hashes"
+        500_000, ge=1, le=50_000_000, description="Training pairs it is learned from, those with the smallest hashes."
     )
 
 

@@ -46,9 +46,9 @@ def environment(tmp_path_factory):
 
 
 def nightshift(folder, environment, *arguments, **more):
-    return subprocess.run(
-        [NIGHTSHIFT, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=300, **more
-    )
+    command = [NIGHTSHIFT, *arguments]
+    given = {"cwd": folder, "env": environment, "capture_output": True, "text": True, "timeout": 300} | more
+    return subprocess.run(command, check=False, **given)
 
 
 def retrain(folder, environment, *more):
@@ -85,7 +85,7 @@ def test_a_night_runs_every_stage_and_says_what_came_out(night):
     _, run = night
     assert happened(run) == dict.fromkeys(NAMES, "started")
     assert {why(run, name) for name in NAMES} == {"for the first time"}
-    for expected in ("read        1,500 pairs", "kept        1,400", "100 held_out", "BLEU", "chrF", "promoted to champion"):
+    for expected in ("read        1,500 pairs", "kept        1,400", "100 held_out", "chrF", "promoted to champion"):
         assert expected in run.stdout
     assert run.stdout.splitlines()[-1].startswith(f"  try it      {NIGHTSHIFT} translate --name weather-en-fr '")
 
@@ -105,7 +105,7 @@ def test_a_night_with_nothing_new_does_nothing(night, environment):
 def test_a_training_parameter_runs_training_evaluation_and_registration_again(night, environment):
     folder, _ = night
     run = retrain(folder, environment, "train.seed=2")
-    assert happened(run) == {name: "reused" for name in NAMES[:5]} | dict.fromkeys(NAMES[5:], "started")
+    assert happened(run) == dict.fromkeys(NAMES[:5], "reused") | dict.fromkeys(NAMES[5:], "started")
     assert why(run, "train") == "because of train.seed 1 -> 2"
     assert why(run, "evaluate") == "because of new model"
     assert why(run, "register") == "because of new model, new evaluation"
@@ -161,7 +161,8 @@ def test_two_text_files(tmp_path, environment):
 def kill_when(folder, environment, line):
     """Starts a night and kills it, and all it started, as soon as it has printed a line that begins like this."""
     command = [NIGHTSHIFT, "retrain", "--preset", "weather", *options()]
-    run = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    given = {"cwd": folder, "env": environment, "stderr": subprocess.PIPE, "text": True}
+    run = subprocess.Popen(command, start_new_session=True, **given)
     seen = []
     for printed in run.stderr:
         seen.append(printed)
@@ -202,7 +203,7 @@ def assert_same_weights(left, right):
 def test_a_lost_registry_is_filled_again(night, environment):
     folder, _ = night
     run = retrain(folder, environment, "registry=elsewhere")
-    assert happened(run) == {name: "reused" for name in NAMES[:7]} | {"register": "started"}
+    assert happened(run) == dict.fromkeys(NAMES[:7], "reused") | {"register": "started"}
     assert (folder / "elsewhere" / "weather-en-fr" / "versions" / "0001" / "manifest.json").exists()
 
 
@@ -211,12 +212,12 @@ def server(tmp_path, environment):
     """A Prefect server of its own, as `prefect server start` runs it; gives its address."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    command = [str(Path(sys.executable).with_name("prefect")), "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    prefect = str(Path(sys.executable).with_name("prefect"))
+    command = [prefect, "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     url = f"http://127.0.0.1:{port}/api"
     own_home = {"PREFECT_HOME": str(tmp_path / "prefect")}
-    process = subprocess.Popen(
-        command, env=environment | own_home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
+    given = {"env": environment | own_home, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, start_new_session=True, **given)
     try:
         deadline = time.monotonic() + 120
         while ask(f"{url}/health") is None:

@@ -1,0 +1,135 @@
+"""The network: reads a source sentence, writes a target sentence.
+
+Letters: B sentences, S source positions, T target positions, E width of a token vector, M width of the memory (both
+directions of the encoder side by side), H units of the decoder, V tokens of the vocabulary.
+
+    sources    how  are  you  </s>            ids, padded at the end
+    inputs     <s>  wie  geht  es  dir        what the decoder has read before it writes the target at that position
+    targets    wie  geht es   dir  </s>
+"""
+
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from model import decoder, recurrent
+from model.attention import MASKED, AdditiveAttention, Attention, Memory, MultiplicativeAttention
+from model.config import ModelConfig
+from model.decoder import DecoderState
+from pipeline.vocabulary import BOS, PAD
+
+
+class Dropout(NamedTuple):
+    """Dropout that a step can repeat: its masks depend on the seed alone (Srivastava et al., 2014)."""
+
+    rate: float
+    seed: tf.Tensor  # int32 [2]
+
+
+def drop(values: tf.Tensor, dropout: Dropout | None, place: int) -> tf.Tensor:
+    """Sets a share of the values to zero and enlarges the others; each place in the network has masks of its own."""
+    if dropout is None or dropout.rate == 0:
+        return values
+    seed = tf.random.experimental.stateless_fold_in(dropout.seed, place)
+    return tf.nn.experimental.stateless_dropout(values, dropout.rate, seed)
+
+
+class Seq2Seq(keras.layers.Layer):  # type: ignore[misc]
+    """A bidirectional encoder and a decoder with attention (Bahdanau et al., 2015).
+
+    Two things differ from the paper. The cell is the one of `config.cell`, and attention is asked with the state of
+    the present step, its answer being fed to the cell at the next one (input feeding; Luong et al., 2015), so that
+    the readout sees a context chosen with the newest state. Source, target and output share one table of token
+    vectors, since they share one vocabulary (Press & Wolf, 2017).
+
+    Where a method takes `dropout`, None says that nothing is learned: no values are dropped, no gradient is prepared.
+    """
+
+    def __init__(self, config: ModelConfig, vocabulary: int, seed: int) -> None:
+        super().__init__(name="seq2seq")
+        size, units = config.embedding_size, config.decoder_units
+        cell, memory = recurrent.CELLS[config.cell], 2 * config.encoder_units
+        seeds = iter(range(1000 * seed, 1000 * seed + 1000, 10))
+        self.table = self.add_weight(
+            name="table",
+            shape=(vocabulary, size),
+            initializer=keras.initializers.RandomNormal(stddev=size**-0.5, seed=next(seeds)),
+        )
+        self.forward = cell(config.encoder_units, size, 0, next(seeds), name="forward")
+        self.backward = cell(config.encoder_units, size, 0, next(seeds), name="backward")
+        self.bridges = [
+            keras.layers.Dense(
+                units, "tanh", kernel_initializer=keras.initializers.GlorotUniform(next(seeds)), name=f"bridge_{part}"
+            )
+            for part in range(cell.states)
+        ]
+        self.decoder = cell(units, size, memory, next(seeds), name="decoder")
+        self.attention: Attention = (
+            AdditiveAttention(config.attention_units, units, memory, next(seeds), name="attention")
+            if config.attention == "additive"
+            else MultiplicativeAttention(memory, units, next(seeds), name="attention")
+        )
+        self.readout = keras.layers.Dense(
+            size, "tanh", kernel_initializer=keras.initializers.GlorotUniform(next(seeds)), name="readout"
+        )
+        self.output_bias = self.add_weight(name="output_bias", shape=(vocabulary,), initializer="zeros")
+        for bridge in self.bridges:
+            bridge.build((None, memory))
+        self.readout.build((None, units + memory))
+        self.built = True
+
+    def encode(self, sources: tf.Tensor, dropout: Dropout | None) -> tuple[Memory, DecoderState]:
+        """Reads `[B, S]` ids, in both directions."""
+        learns = dropout is not None
+        real = tf.not_equal(sources, PAD)
+        lengths = tf.reduce_sum(tf.cast(real, tf.int32), axis=1)
+        vectors = drop(self.look_up(tf.transpose(sources)), dropout, 0)  # [S, B, E]
+        forward = recurrent.run(self.forward, self.forward.project(vectors), learns=learns)
+        # Reversing each sentence within its own length keeps the padding last in both directions.
+        turned = tf.reverse_sequence(vectors, lengths, seq_axis=0, batch_axis=1)
+        backward = recurrent.run(self.backward, self.backward.project(turned), learns=learns)
+        values = tf.concat([forward[0], tf.reverse_sequence(backward[0], lengths, seq_axis=0, batch_axis=1)], axis=2)
+        values = tf.transpose(values, [1, 0, 2])  # [B, S, M]
+        memory = Memory(values, self.attention.keys(values), tf.where(real, 0.0, MASKED))
+        last = tf.stack([lengths - 1, tf.range(tf.shape(sources)[0])], axis=1)
+        cell = tuple(
+            bridge(tf.concat([tf.gather_nd(ahead, last), tf.gather_nd(back, last)], axis=1))
+            for bridge, ahead, back in zip(self.bridges, forward, backward, strict=True)
+        )
+        return memory, DecoderState(cell, tf.zeros_like(values[:, 0]))
+
+    def decode(self, memory: Memory, state: DecoderState, targets: tf.Tensor, dropout: Dropout | None) -> tf.Tensor:
+        """What the decoder knows before each target, having read those before it: `[B, T]` to `[T, B, H + M]`."""
+        learns = dropout is not None
+        inputs = tf.concat([tf.fill([1, tf.shape(targets)[0]], BOS), tf.transpose(targets)[:-1]], axis=0)
+        projected = self.decoder.project(drop(self.look_up(inputs), dropout, 1))
+        features = decoder.run(self.decoder, self.attention, memory, state, projected, learns=learns)
+        return tf.concat(features, axis=2)
+
+    def predict(
+        self, sources: tf.Tensor, targets: tf.Tensor, dropout: Dropout | None
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The logits `[N, V]` at the N real target tokens, those tokens `[N]`, and whose they are, `[N]`."""
+        features = self.decode(*self.encode(sources, dropout), targets, dropout)
+        real = tf.where(tf.not_equal(tf.transpose(targets), PAD))  # [N, 2]: padding costs no softmax
+        return self.logits(tf.gather_nd(features, real), dropout), tf.gather_nd(tf.transpose(targets), real), real[:, 1]
+
+    def step(self, memory: Memory, state: DecoderState, tokens: tf.Tensor) -> tuple[tf.Tensor, DecoderState]:
+        """One step of a search: the tokens just written, `[B]`, to the next one's log-probabilities, `[B, V]`.
+
+        Nothing but a real token or the end can follow, so `PAD` and `BOS` are made impossible.
+        """
+        projected = self.decoder.project(self.look_up(tokens))
+        state = decoder.advance(self.decoder, self.attention, memory, state, projected)
+        logits = self.logits(tf.concat([state.cell[0], state.context], axis=1), None)
+        never = tf.scatter_nd([[PAD], [BOS]], [MASKED, MASKED], [tf.shape(logits)[1]])
+        return tf.nn.log_softmax(logits) + never, state
+
+    def logits(self, features: tf.Tensor, dropout: Dropout | None) -> tf.Tensor:
+        """Unnormalised log-probabilities of the next token: `[N, H + M]` to `[N, V]`."""
+        return tf.matmul(drop(self.readout(features), dropout, 2), self.table, transpose_b=True) + self.output_bias
+
+    def look_up(self, tokens: tf.Tensor) -> tf.Tensor:
+        """The tokens' vectors."""
+        return tf.gather(self.table, tokens)

@@ -1,0 +1,53 @@
+"""The stages that learn: `train` and `evaluate`. Their bodies import TensorFlow; this module does not."""
+
+from pathlib import Path
+
+from model.config import DeviceConfig, EvaluateConfig, TrainConfig
+from pipeline.manifest import Manifest
+from pipeline.quiet import tensorflow_quietly
+from pipeline.stage import Outcome, stage
+
+
+@stage("train", section="train", version=1, takes=("shards", "vocabulary"), makes="model", resumes=True)
+def train(
+    config: TrainConfig, shards: Manifest, vocabulary: Manifest, *, folder: Path, devices: DeviceConfig
+) -> Outcome:
+    """Trains a sequence-to-sequence model and exports it.
+
+    Called by the `retrain` flow after `shard`, and as
+
+        nightshift train --preset weather --set train.steps=2000
+
+    It writes:
+
+        export/...                        the SavedModel: raw text in, raw text out
+        vocabulary.model                  the SentencePiece model that is inside the export, for people who look
+        history.json                      step, loss, dev loss, step size, tokens and seconds, one row a measurement
+        checkpoints/step-00002000.npz     weights and Adam's averages, to go on from
+
+    Killed at any moment and run again it goes on from the last checkpoint, and on one CPU device it ends with the
+    same bits as a run that was never killed.
+    """
+    with tensorflow_quietly():
+        from model.training import train_and_export
+    return train_and_export(config, shards, vocabulary, folder, devices)
+
+
+@stage("evaluate", section="evaluate", version=1, takes=("model", "pairs"), makes="evaluation")
+def evaluate(config: EvaluateConfig, model: Manifest, pairs: Manifest, *, folder: Path) -> Outcome:
+    """Scores the exported model on the held-out pairs, raw text to raw text.
+
+    Called by the `retrain` flow after `train`, and as
+
+        nightshift evaluate --preset weather
+
+    It writes:
+
+        evaluation.json        BLEU, chrF, loss and the metrics' signatures, for dev and test
+        hypotheses/
+            dev.parquet        source, reference, hypothesis, in the order of the pairs
+            test.parquet
+    """
+    with tensorflow_quietly():
+        from model.evaluate import evaluate_sets
+    return evaluate_sets(config, model, pairs, folder)

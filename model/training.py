@@ -1,0 +1,144 @@
+"""The whole training: from shards and a vocabulary to an exported model, and how it goes on after a kill."""
+
+import json
+import math
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from model import checkpoints, export
+from model.batches import Batch, Pairs, Plan
+from model.checkpoints import Checkpoint
+from model.config import DeviceConfig, TrainConfig
+from model.launch import build_strategy
+from model.progress import TrainingProgress
+from model.schedules import learning_rate
+from model.trainer import Trainer
+from pipeline.errors import InputError
+from pipeline.manifest import Manifest, write_atomically
+from pipeline.stage import Outcome
+from pipeline.vocabulary import Vocabulary
+
+VOCABULARY = "vocabulary.model"
+
+History = list[dict[str, Any]]
+
+
+def train_and_export(
+    config: TrainConfig, shards: Manifest, vocabulary: Manifest, folder: Path, devices: DeviceConfig
+) -> Outcome:
+    """The body of the stage `train`; see `model.stages`."""
+    pieces = Vocabulary.load(vocabulary.path(VOCABULARY))
+    pairs, dev = (Pairs.read(shards.paths(f"{split}/*.tfrecord")) for split in ("train", "dev"))
+    plan = make_plan(config, pairs)
+    trainer = Trainer(config, pieces.size, build_strategy(devices))
+    history = fit(trainer, pairs, plan, dev, folder / "checkpoints")
+    export.save(trainer.model_weights(), config, pieces, folder / "export")
+    shutil.copyfile(vocabulary.path(VOCABULARY), folder / VOCABULARY)
+    write_atomically(folder / "history.json", (json.dumps(history, indent=2) + "\n").encode())
+    return Outcome(
+        counts={
+            "steps": config.steps,
+            "train.pairs": len(plan.rows),
+            "train.left_out.too_long": plan.left_out,
+            "parameters": trainer.parameters,
+        },
+        facts=history[-1]
+        | {
+            "epochs": round(config.steps / plan.steps_per_epoch, 2),
+            "padding_share": round(plan.padding_share, 4),
+        },
+    )
+
+
+def make_plan(config: TrainConfig, pairs: Pairs) -> Plan:
+    """The schedule of the training; raises `InputError` where there is nothing to learn from."""
+    plan = Plan(pairs.lengths, config.max_length, config.batch_tokens, config.seed)
+    if not len(plan.rows):
+        shortest = int(pairs.lengths.max(axis=1).min()) if len(pairs.lengths) else None
+        cause = f"of {plan.left_out} pairs all are longer" if shortest else "there are no training pairs"
+        raise InputError("train.max_length", config.max_length, f"at least {shortest}" if shortest else "pairs", cause)
+    return plan
+
+
+def fit(trainer: Trainer, pairs: Pairs, plan: Plan, dev: Pairs, folder: Path) -> History:
+    """Takes all steps that are left, with a checkpoint and a row of the history now and then.
+
+    Raises:
+        InputError: the loss is no number any more.
+    """
+    config = trainer.config
+    found = checkpoints.newest(folder)
+    if found:
+        trainer.restore(found.state)
+    notes = Notes(**found.notes) if found else Notes()
+    first = found.step + 1 if found else 1
+    with TrainingProgress(config.steps, done=first - 1) as progress:
+        since = time.monotonic()
+        for step, rows in enumerate(plan.batches(first, config.steps), start=first):
+            loss, tokens = trainer.step(pairs.batch(rows), step)
+            if not math.isfinite(loss):
+                cause = f"the loss became {loss} at step {step}; a lower value or a lower train.clip_norm helps"
+                raise InputError("train.learning_rate", config.learning_rate, "one that keeps the loss finite", cause)
+            notes.add(loss, tokens)
+            progress.update(step, loss, tokens)
+            measures, saves = (
+                step % every == 0 or step == config.steps for every in (config.evaluate_every, config.checkpoint_every)
+            )
+            if measures:
+                dev_loss = trainer.loss(in_order(dev, config))
+                notes.measure(step, learning_rate(config, step), dev_loss, time.monotonic() - since)
+            if saves:
+                notes.seconds += time.monotonic() - since
+                since = time.monotonic()
+                checkpoints.save(folder, Checkpoint(step, trainer.state(), asdict(notes)))
+    return notes.history
+
+
+@dataclass
+class Notes:
+    """What a training writes down as it goes; part of every checkpoint.
+
+    Args:
+        history: one row a measurement.
+        tokens: target tokens learned from since the beginning.
+        seconds: time spent up to the last checkpoint, over all runs.
+        recent_loss: sum of the losses since the last row.
+        recent_tokens: target tokens since the last row.
+    """
+
+    history: History = field(default_factory=list)
+    tokens: int = 0
+    seconds: float = 0.0
+    recent_loss: float = 0.0
+    recent_tokens: int = 0
+
+    def add(self, loss: float, tokens: int) -> None:
+        """A step was taken."""
+        self.tokens += tokens
+        self.recent_loss += loss * tokens
+        self.recent_tokens += tokens
+
+    def measure(self, step: int, rate: float, dev_loss: float | None, seconds: float) -> None:
+        """Closes a row of the history; `seconds` have passed since the last checkpoint."""
+        self.history.append(
+            {
+                "step": step,
+                "tokens": self.tokens,
+                "seconds": round(self.seconds + seconds, 1),
+                "learning_rate": rate,
+                "loss": self.recent_loss / self.recent_tokens,
+                "dev_loss": dev_loss,
+            }
+        )
+        self.recent_loss, self.recent_tokens = 0.0, 0
+
+
+def in_order(pairs: Pairs, config: TrainConfig) -> Iterator[Batch]:
+    """All pairs once, the longest that training would leave out excepted."""
+    plan = Plan(pairs.lengths, config.max_length, config.batch_tokens, config.seed)
+    return (pairs.batch(plan.rows[start:end]) for start, end in pairwise(plan.cuts))

@@ -1,0 +1,106 @@
+"""A toy task for the models: words to the same words backwards, learned in some seconds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline import manifest as manifests
+from pipeline.manifest import Manifest
+from pipeline.records import SentencePair
+
+WORDS = ("rain", "snow", "wind", "fog", "hail", "sun", "heat", "frost")
+
+
+@dataclass(frozen=True)
+class Toy:
+    """The toy corpus as the stages before training leave it."""
+
+    folder: Path
+    shards: Manifest
+    vocabulary: Manifest
+    pairs: Manifest
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Toy:
+    return write_toy(tmp_path_factory.mktemp("toy"), sentences(660, seed=1), held_out=30)
+
+
+@pytest.fixture(scope="session")
+def toy_config() -> Callable[..., Any]:
+    """A training of a second; keywords change it."""
+    from model.config import ModelConfig, TrainConfig
+
+    network = ModelConfig(embedding_size=16, encoder_units=16, decoder_units=24, attention_units=12, dropout=0.1)
+    usual = {"model": network, "steps": 12, "batch_tokens": 128, "warmup_steps": 4, "learning_rate": 0.01}
+    usual |= {"checkpoint_every": 5, "evaluate_every": 4, "max_length": 20}
+    return lambda **changes: TrainConfig(**(usual | changes))
+
+
+@pytest.fixture(scope="session")
+def trained(toy: Toy, toy_config: Callable[..., Any]) -> Manifest:
+    """A model that has learned the task, by way of the stage."""
+    from model.config import DeviceConfig
+    from model.stages import train
+
+    config = toy_config(steps=400, batch_tokens=256, learning_rate=0.02, checkpoint_every=150, evaluate_every=200)
+    made: Manifest = train(config, toy.shards, toy.vocabulary, output_dir=toy.folder / "train", devices=DeviceConfig())
+    return made
+
+
+def sentences(count: int, seed: int) -> list[SentencePair]:
+    """Distinct pairs of one to four words."""
+    chance = np.random.default_rng(seed)
+    found: dict[str, str] = {}
+    while len(found) < count:
+        words = [WORDS[word] for word in chance.integers(len(WORDS), size=chance.integers(1, 5))]
+        found[" ".join(words)] = " ".join(reversed(words))
+    return [SentencePair(source, target) for source, target in found.items()]
+
+
+def write_toy(folder: Path, pairs: list[SentencePair], held_out: int) -> Toy:
+    """Writes shards, vocabulary and held-out pairs."""
+    from pipeline.examples import write_shard
+    from pipeline.pairs import write_pairs
+    from pipeline.vocabulary import Vocabulary, VocabularyConfig, train_vocabulary
+
+    for name in ("shards/train", "shards/dev", "vocabulary", "pairs"):
+        (folder / name).mkdir(parents=True)
+    texts = (text for pair in pairs for text in (pair.source, pair.target))
+    proto = train_vocabulary(VocabularyConfig(size=40, character_coverage=1), texts)
+    (folder / "vocabulary/vocabulary.model").write_bytes(proto)
+    vocabulary = Vocabulary(proto)
+    splits = {"test": pairs[:held_out], "dev": pairs[held_out : 2 * held_out], "train": pairs[2 * held_out :]}
+    for split, shards in (("train", 2), ("dev", 1)):
+        for shard in range(shards):
+            rows = splits[split][shard::shards]
+            path = folder / f"shards/{split}/shard-{shard:05d}-of-{shards:05d}.tfrecord"
+            write_shard(path, vocabulary.encode([p.source for p in rows]), vocabulary.encode([p.target for p in rows]))
+    for split in ("dev", "test"):
+        write_pairs(folder / f"pairs/{split}.parquet", splits[split])
+    return Toy(folder, *(as_manifest(kind, folder / kind) for kind in ("shards", "vocabulary", "pairs")))
+
+
+def as_manifest(kind: str, folder: Path) -> Manifest:
+    """Makes a folder a complete output."""
+    made = Manifest(
+        kind=kind,
+        stage=kind,
+        stage_version=1,
+        fingerprint=f"of-{kind}",
+        config={},
+        inputs={},
+        files=manifests.file_records(folder),
+        counts={},
+        facts={},
+        versions={},
+        finished="2026-01-01T00:00:00",
+        seconds=0.0,
+        directory=folder,
+    )
+    manifests.write(made)
+    return made

@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from model.config import TrainConfig
+from model.losses import cross_entropy
+from model.schedules import learning_rate
+
+
+def test_cross_entropy_is_minus_the_log_probability() -> None:
+    probabilities = np.array([[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]], np.float32)
+    found = cross_entropy(tf.math.log(probabilities), tf.constant([0, 2]))
+    np.testing.assert_allclose(found, -np.log([0.5, 0.8]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
+def test_label_smoothing_spreads_the_target(smoothing: float) -> None:
+    logits = tf.random.stateless_normal([4, 5], [1, 1])
+    targets = np.array([0, 4, 2, 2])
+    truth = np.eye(5)[targets] * (1 - smoothing) + smoothing / 5
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = cross_entropy(logits, tf.constant(targets, tf.int32), smoothing)
+    np.testing.assert_allclose(loss, -(truth * tf.nn.log_softmax(logits).numpy()).sum(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(tape.gradient(loss, logits), tf.nn.softmax(logits).numpy() - truth, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("cosine", [0.05, 0.1, 0.05, 0.0]),
+        ("inverse_sqrt", [0.05, 0.1, 0.1 * 0.5**0.5, 0.1 * (1 / 3) ** 0.5]),
+        ("constant", [0.05, 0.1, 0.1, 0.1]),
+    ],
+)
+def test_the_step_size_rises_and_then_follows_its_schedule(schedule: str, expected: list[float]) -> None:
+    config = TrainConfig(steps=30, warmup_steps=10, learning_rate=0.1, schedule=schedule)
+    assert [learning_rate(config, step) for step in (5, 10, 20, 30)] == pytest.approx(expected)
+
+
+def test_without_a_warm_up_the_first_step_is_a_whole_one() -> None:
+    assert learning_rate(TrainConfig(warmup_steps=0, schedule="inverse_sqrt", learning_rate=0.1), 1) == 0.1

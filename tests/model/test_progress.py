@@ -1,0 +1,64 @@
+import io
+import logging
+
+import pytest
+from rich.console import Console
+
+from model import progress
+from model.progress import TrainingProgress
+
+
+class Clock:
+    """A clock that tests move."""
+
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(progress, "time", clock)
+    return clock
+
+
+def test_a_log_gets_a_line_every_ten_seconds(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        caplog.at_level(logging.INFO, "nightshift"),
+        TrainingProgress(100, console=Console(file=io.StringIO())) as shown,
+    ):
+        for step in range(1, 26):
+            clock.now += 1
+            shown.update(step, 2.0, 50)
+    assert caplog.messages == [
+        "train            step 10/100  loss 2.000  50 tokens/s  90 s left",
+        "train            step 20/100  loss 2.000  50 tokens/s  80 s left",
+    ]
+
+
+def test_time_left_counts_the_steps_of_this_run_only(clock: Clock) -> None:
+    shown = TrainingProgress(100, done=80, console=Console(file=io.StringIO()))
+    clock.now += 5
+    shown.update(90, 1.0, 10)
+    assert shown.seconds_left == 5
+
+
+def test_a_terminal_gets_a_bar_that_goes_away(caplog: pytest.LogCaptureFixture) -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=100)
+    with caplog.at_level(logging.INFO, "nightshift"), TrainingProgress(2, console=console) as shown:
+        shown.update(1, 3.0, 10)
+        shown.update(2, 3.0, 10)
+        shown.bar.refresh()
+    assert "step 2/2  loss 3.000" in screen.getvalue()
+    assert screen.getvalue().endswith("\x1b[2K")  # the line is wiped
+    assert not caplog.messages
+
+
+def test_the_bar_goes_away_after_an_error_too() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True)
+    with pytest.raises(KeyboardInterrupt), TrainingProgress(2, console=console) as shown:
+        raise KeyboardInterrupt
+    assert not shown.bar.live.is_started

@@ -1,0 +1,151 @@
+"""Search on written-down logits: no model takes part."""
+
+from collections.abc import Callable
+from itertools import product
+from math import exp, log
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from model.config import SearchConfig
+from model.search import beam, greedy, search
+from pipeline.vocabulary import EOS
+
+A, B = 4, 5
+NEVER = -1e9
+
+# Log-probabilities of the next token after a beginning; what is not listed is uniform over A, B and the end.
+GARDEN_PATH = {
+    (): {A: log(0.6), B: log(0.4)},
+    (A,): {A: log(0.35), B: log(0.35), EOS: log(0.3)},
+    (B,): {EOS: log(0.9), A: log(0.1)},
+}
+
+
+def table_step(tables: list[dict[tuple[int, ...], dict[int, float]]], beams: int) -> Callable[..., object]:
+    """A step whose state is what each row has written, five tokens at most."""
+
+    def logits_of(written: np.ndarray, sentences: np.ndarray) -> np.ndarray:
+        rows = np.full((len(written), 6), NEVER, np.float32)
+        for row, (tokens, sentence) in enumerate(zip(written.tolist(), sentences.tolist(), strict=True)):
+            beginning = tuple(token for token in tokens if token)
+            uniform = {A: log(1 / 3), B: log(1 / 3), EOS: log(1 / 3)}
+            for token, value in tables[sentence].get(beginning, uniform).items():
+                rows[row, token] = value
+        return rows
+
+    def step(tokens: tf.Tensor, state: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, object]:
+        written, count, sentences = state
+        place = tf.one_hot(count - 1, 5, dtype=tf.int32)  # before the first token the count is 0, which marks none
+        written += place * tokens[:, tf.newaxis]
+        logits = tf.numpy_function(logits_of, [written, sentences], tf.float32)
+        return tf.ensure_shape(logits, [None, 6]), (written, count + 1, sentences)
+
+    return step
+
+
+def start(sentences: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    return tf.zeros([sentences, 5], tf.int32), tf.zeros([sentences], tf.int32), tf.range(sentences)
+
+
+def best_of_all(
+    table: dict[tuple[int, ...], dict[int, float]], longest: int, penalty: float
+) -> tuple[list[int], float]:
+    """The best answer of all that end within some tokens, found by trying every one."""
+    uniform = {A: log(1 / 3), B: log(1 / 3), EOS: log(1 / 3)}
+    found = []
+    for size in range(longest):
+        for tokens in product((A, B), repeat=size):
+            steps = [table.get(tokens[:i], uniform).get(token, NEVER) for i, token in enumerate((*tokens, EOS))]
+            found.append((sum(steps) / ((5 + size + 1) / 6) ** penalty, list(tokens)))
+    score, tokens = max(found)
+    return tokens, score
+
+
+def test_greedy_takes_the_best_token_of_each_step() -> None:
+    table = {(): {A: log(0.7), B: log(0.3)}, (A,): {B: log(0.8), EOS: log(0.2)}, (A, B): {EOS: 0.0}}
+    found = greedy(table_step([table], 1), start(1), tf.constant(1), max_length=5)
+    assert found.tokens.numpy().tolist() == [[A, B, 0]]
+    assert found.scores.numpy() == pytest.approx([log(0.7 * 0.8)])
+
+
+def test_greedy_walks_into_the_garden_path_and_a_beam_does_not() -> None:
+    table = GARDEN_PATH | {(A, A): {EOS: 0.0}, (A, B): {EOS: 0.0}}
+    walked = greedy(table_step([table], 1), start(1), tf.constant(1), max_length=5)
+    assert exp(walked.scores.numpy()[0]) == pytest.approx(0.6 * 0.35)
+    found = beam(table_step([table], 2), start(1), tf.constant(1), beams=2, max_length=5)
+    assert found.tokens.numpy()[0].tolist()[:1] == [B]
+    assert exp(found.scores.numpy()[0]) == pytest.approx(0.4 * 0.9)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.6, 1.0, 2.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_beam_as_wide_as_all_answers_finds_the_best_of_all(seed: int, penalty: float) -> None:
+    chance = np.random.default_rng(seed)
+    tables = []
+    for _ in range(3):
+        table = {}
+        for size in range(4):
+            for beginning in product((A, B), repeat=size):
+                table[beginning] = dict(zip((A, B, EOS), np.log(chance.dirichlet([1, 1, 1])).tolist(), strict=True))
+        tables.append(table)
+    found = beam(table_step(tables, 16), start(3), tf.constant(3), beams=16, max_length=4, length_penalty=penalty)
+    for row, table in enumerate(tables):
+        tokens, score = best_of_all(table, 4, penalty)
+        assert [token for token in found.tokens.numpy()[row].tolist() if token] == tokens
+        assert found.scores.numpy()[row] == pytest.approx(score, rel=1e-5)
+
+
+def test_one_beam_is_greedy() -> None:
+    table = GARDEN_PATH | {(A, A): {EOS: 0.0}}
+    walked = greedy(table_step([table], 1), start(1), tf.constant(1), max_length=5)
+    found = beam(table_step([table], 1), start(1), tf.constant(1), beams=1, max_length=5)
+    assert found.tokens.numpy().tolist() == walked.tokens.numpy().tolist()
+    assert found.scores.numpy() == pytest.approx(walked.scores.numpy())
+
+
+def test_a_length_penalty_lets_the_longer_answer_win() -> None:
+    table = {(): {EOS: log(0.5), A: log(0.5)}, (A,): {A: log(0.9), EOS: log(0.1)}, (A, A): {EOS: 0.0}}
+    step = table_step([table], 2)
+    short = beam(step, start(1), tf.constant(1), beams=2, max_length=5, length_penalty=0.0)
+    long = beam(step, start(1), tf.constant(1), beams=2, max_length=5, length_penalty=1.0)
+    assert short.tokens.numpy()[0, 0] == 0
+    assert long.tokens.numpy()[0].tolist()[:2] == [A, A]
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_an_answer_that_never_ends_is_cut_off(beams: int) -> None:
+    tables = [{(A,) * size: {A: 0.0} for size in range(5)}]
+    config = SearchConfig(beams=beams, max_length=3, length_penalty=0.0)
+    found = search(table_step(tables, beams), start(1), tf.constant(1), config)
+    assert found.tokens.numpy().tolist() == [[A, A, A]]
+
+
+@pytest.mark.parametrize("beams", [1, 2])
+def test_a_search_stops_when_every_answer_has_ended(beams: int) -> None:
+    calls = []
+
+    def step(tokens: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        calls.append(1)
+        return tf.tile([[NEVER, NEVER, NEVER, 0.0, NEVER, NEVER]], [tf.size(tokens), 1]), state
+
+    config = SearchConfig(beams=beams, max_length=50)
+    found = search(step, tf.zeros([2]), tf.constant(2), config)
+    assert len(calls) == 1
+    assert not found.tokens.numpy().any()
+
+
+def test_the_answer_to_a_sentence_does_not_depend_on_the_others() -> None:
+    quick = {(): {EOS: log(0.9), A: log(0.1)}}
+    together = beam(table_step([quick, GARDEN_PATH], 3), start(2), tf.constant(2), beams=3, max_length=5)
+    alone = beam(table_step([quick], 3), start(1), tf.constant(1), beams=3, max_length=5)
+    assert [token for token in together.tokens.numpy()[0].tolist() if token] == [
+        token for token in alone.tokens.numpy()[0].tolist() if token
+    ]
+    assert together.scores.numpy()[0] == pytest.approx(alone.scores.numpy()[0])
+
+
+def test_more_beams_than_tokens_are_no_mistake() -> None:
+    found = beam(table_step([{(): {EOS: 0.0}}], 9), start(1), tf.constant(1), beams=9, max_length=5)
+    assert found.scores.numpy() == pytest.approx([0.0])

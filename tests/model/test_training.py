@@ -1,0 +1,201 @@
+"""The trainer on the toy task: replicas, kills, and what may not be given."""
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from model import checkpoints, export
+from model.batches import Pairs
+from model.checkpoints import Checkpoint
+from model.config import DeviceConfig, TrainConfig
+from model.launch import build_strategy
+from model.stages import train
+from model.trainer import Trainer
+from model.training import fit, make_plan
+from pipeline.errors import InputError
+
+FIT = """
+import json, sys
+from pathlib import Path
+from model.batches import Pairs
+from model.config import DeviceConfig, TrainConfig
+from model.launch import build_strategy
+from model.trainer import Trainer
+from model.training import fit, make_plan
+
+given = json.loads(sys.argv[1])
+config, data = TrainConfig(**given["config"]), Path(given["data"])
+pairs, dev = (Pairs.read(sorted((data / split).glob("*.tfrecord"))) for split in ("train", "dev"))
+for replicas in given["replicas"]:
+    devices = DeviceConfig(strategy="mirrored" if replicas > 1 else "one", replicas=replicas)
+    if len(given["replicas"]) > 1:
+        build_strategy(DeviceConfig(strategy="mirrored", replicas=max(given["replicas"])))
+    trainer = Trainer(config, 40, build_strategy(devices))
+    history = fit(trainer, pairs, make_plan(config, pairs), dev, Path(given["folder"]) / f"of-{replicas}")
+    print(json.dumps([row["loss"] for row in history] + [row["dev_loss"] for row in history]))
+"""
+
+
+def start(config: TrainConfig, data: Path, folder: Path, replicas: tuple[int, ...] = (1,)) -> subprocess.Popen[str]:
+    """Trains in a process of its own."""
+    given = {"config": config.canonical(), "data": str(data), "folder": str(folder), "replicas": replicas}
+    command = [sys.executable, "-c", FIT, json.dumps(given)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def fit_here(config: TrainConfig, data: Path, folder: Path) -> Trainer:
+    """Trains in this process."""
+    pairs, dev = (Pairs.read(sorted((data / split).glob("*.tfrecord"))) for split in ("train", "dev"))
+    trainer = Trainer(config, 40, build_strategy(DeviceConfig()))
+    fit(trainer, pairs, make_plan(config, pairs), dev, folder)
+    return trainer
+
+
+def test_one_and_two_replicas_have_the_same_losses(toy: Any, toy_config: Callable[..., Any], tmp_path: Path) -> None:
+    network = toy_config().model.model_copy(update={"dropout": 0.0})
+    config = toy_config(model=network, steps=10, evaluate_every=1, clip_norm=0.5, batch_tokens=16)
+    plan = make_plan(config, Pairs.read(toy.shards.paths("train/*.tfrecord")))
+    assert 1 in [len(rows) for rows in plan.batches(1, 10)]  # which leaves the second replica without a row
+    process = start(config, toy.shards.directory, tmp_path, replicas=(1, 2))
+    out, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    one, two = (json.loads(line) for line in out.splitlines())
+    assert len(one) == 20
+    np.testing.assert_allclose(one, two, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_a_training_that_was_killed_ends_with_the_same_bits(
+    toy: Any, toy_config: Callable[..., Any], tmp_path: Path
+) -> None:
+    config = toy_config(steps=200, checkpoint_every=7, evaluate_every=50)
+    folder = tmp_path / "of-1"
+    process = start(config, toy.shards.directory, tmp_path)
+    while not list(folder.glob("step-*.npz")):
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.002)
+    time.sleep(0.1)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    interrupted = checkpoints.newest(folder)
+    assert interrupted
+    assert 0 < interrupted.step < 200
+
+    process = start(config, toy.shards.directory, tmp_path)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    killed = checkpoints.newest(folder)
+    fit_here(config, toy.shards.directory, tmp_path / "never")
+    never = checkpoints.newest(tmp_path / "never")
+    assert killed
+    assert never
+    assert killed.step == never.step == 200
+    assert killed.state.keys() == never.state.keys()
+    for name, values in killed.state.items():
+        assert np.array_equal(values, never.state[name]), name
+    rows = [[{**row, "seconds": 0} for row in found.notes["history"]] for found in (killed, never)]
+    assert rows[0] == rows[1]
+
+
+def test_a_run_killed_between_training_and_export_only_exports(
+    toy: Any, toy_config: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = (toy_config(steps=6), toy.shards, toy.vocabulary)
+    with monkeypatch.context() as patch:
+        patch.setattr(export, "save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            train(*given, output_dir=tmp_path, devices=DeviceConfig())
+    monkeypatch.setattr(Trainer, "step", lambda *_: pytest.fail("trained again"))
+    made = train(*given, output_dir=tmp_path, devices=DeviceConfig())
+    assert made.counts["steps"] == 6
+    history = json.loads(made.path("history.json").read_text())
+    assert [row["step"] for row in history] == [4, 6]
+    assert made.facts["dev_loss"] == history[-1]["dev_loss"]
+
+
+def test_training_without_a_dev_set_says_nothing_about_it(
+    toy: Any, toy_config: Callable[..., Any], tmp_path: Path
+) -> None:
+    config = toy_config(steps=1)
+    pairs = Pairs.read(toy.shards.paths("train/*.tfrecord"))
+    trainer = Trainer(config, 40, build_strategy(DeviceConfig()))
+    history = fit(trainer, pairs, make_plan(config, pairs), Pairs.read([]), tmp_path)
+    assert [row["dev_loss"] for row in history] == [None]
+
+
+def test_a_loss_that_is_no_number_names_what_to_change(
+    toy: Any, toy_config: Callable[..., Any], tmp_path: Path
+) -> None:
+    config = toy_config(learning_rate=1.0, warmup_steps=0, clip_norm=1e30, schedule="constant")
+    trainer = Trainer(config, 40, build_strategy(DeviceConfig()))
+    for weight in trainer.weights.values():
+        weight.assign(np.full(weight.shape, np.nan, np.float32))
+    pairs = Pairs.read(toy.shards.paths("train/*.tfrecord"))
+    with pytest.raises(InputError, match=r"train.learning_rate = 1.0: .*the loss became nan at step 1"):
+        fit(trainer, pairs, make_plan(config, pairs), Pairs.read([]), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_pairs_that_are_all_too_long_name_the_limit(toy: Any, toy_config: Callable[..., Any]) -> None:
+    pairs = Pairs.read(toy.shards.paths("train/*.tfrecord"))
+    with pytest.raises(InputError, match="train.max_length = 1: expected at least 2"):
+        make_plan(toy_config(max_length=1), pairs)
+    with pytest.raises(InputError, match="there are no training pairs"):
+        make_plan(toy_config(), Pairs.read([]))
+
+
+def test_more_replicas_than_devices_are_refused() -> None:
+    tf.zeros([1]).numpy()  # a process that has computed something keeps the devices it has
+    with pytest.raises(InputError, match="devices.replicas = 64: expected at most"):
+        build_strategy(DeviceConfig(strategy="mirrored", replicas=64))
+
+
+def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for step in (1, 2, 3):
+        checkpoints.save(tmp_path, Checkpoint(step, {"weight/a": np.float32([step])}, {"tokens": step}))
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["step-00000002.npz", "step-00000003.npz"]
+    (tmp_path / "step-00000003.npz").write_bytes(b"damaged")
+    with caplog.at_level(logging.WARNING, "nightshift"):
+        found = checkpoints.newest(tmp_path)
+    assert found
+    assert (found.step, found.state["weight/a"].tolist(), found.notes) == (2, [2.0], {"tokens": 2})
+    assert "step-00000003.npz is damaged" in caplog.text
+
+
+def test_what_a_killed_run_had_half_written_goes_away(tmp_path: Path) -> None:
+    (tmp_path / ".step-00000001.npz.99.partial").write_bytes(b"half")
+    checkpoints.save(tmp_path, Checkpoint(1, {}, {}))
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001.npz"]
+
+
+@pytest.mark.parametrize(
+    ("module", "unwanted"),
+    [
+        ("model.training, model.trainer", ("apache_beam", "prefect", "click")),
+        ("model.stages, model.config", ("apache_beam", "prefect", "tensorflow", "keras", "sacrebleu")),
+    ],
+)
+def test_imports_stay_within_the_room(module: str, unwanted: tuple[str, ...]) -> None:
+    code = f"import sys, {module}; print([name for name in {unwanted} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_tensorflow_is_imported_without_its_chatter() -> None:
+    code = (
+        "import sys; from pipeline.quiet import tensorflow_quietly\n"
+        "with tensorflow_quietly():\n import tensorflow\n print('kept', file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stderr == "kept\n"
