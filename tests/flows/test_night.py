@@ -280,3 +280,23 @@ def test_the_saved_model_in_the_registry_is_the_one_that_was_scored(night):
     registered = folder / "workspace/registry/weather-en-fr/versions/0001/export/saved_model.pb"
     assert sha256_of_file(registered) == sha256_of_file(trained.path("export/saved_model.pb"))
     assert len(list(complete_outputs(folder / "workspace/weather-en-fr/clean"))) == 1
+
+
+def test_the_nightly_deployment_runs_on_a_worker(night, environment, server, tmp_path):
+    folder, _ = night
+    here = Path(__file__).parents[2]
+    # What `infra/README.md` says, with the configuration of the night that ran before instead of the preset's.
+    config = load("weather", overrides=[*TINY, f"workspace={folder / 'workspace'}", f"registry={folder / 'registry'}"])
+    prefect = [str(Path(sys.executable).with_name("prefect")), "--no-prompt"]
+    given = {"cwd": here, "env": environment | {"PREFECT_API_URL": server, "PWD": str(here)}, "check": True}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run([*prefect, "work-pool", "create", "nights", "--type", "process"], **given, **quiet)
+    subprocess.run([*prefect, "deploy", "--prefect-file", "infra/prefect.yaml", "--all"], **given, **quiet)
+    parameter = f"config={config.model_dump_json()}"
+    subprocess.run([*prefect, "deployment", "run", "retrain/nightly", "--param", parameter], **given, **quiet)
+    subprocess.run([*prefect, "worker", "start", "--pool", "nights", "--run-once"], **given, **quiet, timeout=200)
+    runs = ask(f"{server}/flow_runs/filter", {})
+    assert {run["name"]: run["state_type"] for run in runs if run["state_type"] != "SCHEDULED"} == {
+        "retrain weather-en-fr": "COMPLETED"
+    }
+    assert (folder / "registry" / "weather-en-fr" / "versions" / "0001" / "manifest.json").exists()
