@@ -288,13 +288,15 @@ def test_the_nightly_deployment_runs_on_a_worker(night, environment, server, tmp
     # What `infra/README.md` says, with the configuration of the night that ran before instead of the preset's.
     config = load("weather", overrides=[*TINY, f"workspace={folder / 'workspace'}", f"registry={folder / 'registry'}"])
     prefect = [str(Path(sys.executable).with_name("prefect")), "--no-prompt"]
-    given = {"cwd": here, "env": environment | {"PREFECT_API_URL": server, "PWD": str(here)}, "check": True}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.run([*prefect, "work-pool", "create", "nights", "--type", "process"], **given, **quiet)
-    subprocess.run([*prefect, "deploy", "--prefect-file", "infra/prefect.yaml", "--all"], **given, **quiet)
-    parameter = f"config={config.model_dump_json()}"
-    subprocess.run([*prefect, "deployment", "run", "retrain/nightly", "--param", parameter], **given, **quiet)
-    subprocess.run([*prefect, "worker", "start", "--pool", "nights", "--run-once"], **given, **quiet, timeout=200)
+    for arguments in (
+        ["work-pool", "create", "nights", "--type", "process"],
+        ["deploy", "--prefect-file", "infra/prefect.yaml", "--all"],
+        ["deployment", "run", "retrain/nightly", "--param", f"config={config.model_dump_json()}"],
+        ["worker", "start", "--pool", "nights", "--run-once"],
+    ):
+        given = {"cwd": here, "env": environment | {"PREFECT_API_URL": server, "PWD": str(here)}}
+        run = subprocess.run([*prefect, *arguments], check=False, capture_output=True, text=True, timeout=200, **given)
+        assert run.returncode == 0, run.stderr
     runs = ask(f"{server}/flow_runs/filter", {})
     assert {run["name"]: run["state_type"] for run in runs if run["state_type"] != "SCHEDULED"} == {
         "retrain weather-en-fr": "COMPLETED"
