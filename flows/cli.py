@@ -43,9 +43,11 @@ def retrain(preset: str | None, file: Path | None, overrides: tuple[str, ...]) -
 
     Runs without a server; with PREFECT_API_URL set it reports to that one.
     """
+    from flows.check import check
     from flows.settings import load
 
     config = load(preset, file, overrides)
+    check(config)  # before Prefect is imported and its server started, which takes a while
     from flows.retrain import retrain as flow
     from flows.server import ensure_server
     from flows.summary import as_text

@@ -3,10 +3,10 @@
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
+from flows.check import check
 from flows.settings import RetrainConfig
 from flows.stages import build_vocabulary, clean, evaluate, ingest, inspect, register, shard, train
 from flows.summary import Night, as_text
-from model.registry import Registry
 
 
 @flow(name="retrain", flow_run_name="retrain {config.name}", persist_result=False)
@@ -16,7 +16,7 @@ def retrain(config: RetrainConfig) -> Night:
     Raises:
         InputError: something that was given cannot be used; nothing is tried again.
     """
-    Registry(config.registry, config.name).check_writable()  # a night must not end where it cannot be stored
+    check(config)
     corpus = ingest(config)
     pairs = clean(config, corpus)
     vocabulary = build_vocabulary(config, pairs)

@@ -2,6 +2,7 @@
 
 import shlex
 from dataclasses import dataclass
+from itertools import islice
 
 from flows.settings import RetrainConfig
 from pipeline.manifest import Manifest
@@ -35,7 +36,7 @@ def as_text(config: RetrainConfig, night: Night, program: str = "nightshift") ->
         row("read", f"{counts['train.read']:,} pairs"),
         row("kept", f"{counts['train.kept']:,}"),
         row("rejected", f"{sum(rejected.values()):,}"),
-        *(row("", f"{number:>10,} {reason}") for reason, number in rejected.items()),
+        *(row("", f"  {number:,} {reason}") for reason, number in rejected.items()),
         row("held out", f"dev {counts['dev']:,}   test {counts['test']:,}"),
         row("vocabulary", f"{night.vocabulary.counts['pieces']:,} pieces"),
         *(line for split in ("dev", "test") if split in night.evaluation.facts for line in scores(night, split)),
@@ -55,8 +56,9 @@ def scores(night: Night, split: str) -> list[str]:
 
 
 def command(config: RetrainConfig, night: Night, program: str) -> str:
-    """The command that translates a sentence the model never learned from."""
-    example = next(read_pairs(night.pairs.path("test.parquet"))).source
+    """The command that translates a sentence the model never learned from, a short one of the test set."""
+    held_out = islice(read_pairs(night.pairs.path("test.parquet")), 100)
+    example = min((pair.source for pair in held_out if pair.source.strip()), key=len, default="")
     where = [] if config.registry == RetrainConfig().registry else ["--registry", config.registry]
     return shlex.join([program, "translate", *where, "--name", config.name, example])
 

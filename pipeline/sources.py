@@ -20,7 +20,7 @@ from pipeline.manifest import InputRecord, sha256_of_file
 from pipeline.pairs import write_pairs
 from pipeline.records import SentencePair
 from pipeline.stage import Outcome, stage
-from pipeline.weather import weather_pairs
+from pipeline.weather import check_languages, weather_pairs
 
 SPLITS = ("train", "dev", "test")
 
@@ -75,18 +75,24 @@ class CorpusConfig(StageConfig):
                 yield split, f"corpus.{split}[{index}]", source
 
 
-def digests_of_files(config: CorpusConfig) -> Mapping[str, InputRecord]:
-    """What the corpus is made of, by name: the digest of each text file."""
+def check_sources(config: CorpusConfig) -> dict[str, Path]:
+    """The text files by name; raises `InputError` where one cannot be read or the corpus has no source at all."""
     if not config.train:
         cause = "name files with --set 'corpus.train=[{source: a.en, target: a.de}]' or choose a --preset"
-        raise InputError("corpus.train", config.train, "at least one source of pairs", cause)
-    files = {
-        f"{name}.{side}": existing_file(f"{name}.{side}", getattr(source, side))
-        for _, name, source in config.sources()
-        if isinstance(source, TextSource)
-        for side in ("source", "target")
-    }
-    digests = {name: sha256_of_file(path) for name, path in files.items()}
+        raise InputError("corpus.train", [], "at least one source of pairs", cause)
+    files = {}
+    for _, name, source in config.sources():
+        if isinstance(source, WeatherSource):
+            check_languages(config.source_language, config.target_language)
+        else:
+            for side in ("source", "target"):
+                files[f"{name}.{side}"] = existing_file(f"{name}.{side}", getattr(source, side))
+    return files
+
+
+def digests_of_files(config: CorpusConfig) -> Mapping[str, InputRecord]:
+    """What the corpus is made of, by name: the digest of each text file."""
+    digests = {name: sha256_of_file(path) for name, path in check_sources(config).items()}
     return {name: InputRecord(kind="text", fingerprint=digest, digest=digest) for name, digest in digests.items()}
 
 

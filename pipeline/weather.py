@@ -46,8 +46,8 @@ def weather_pairs(source_language: str, target_language: str, pairs: int, seed: 
     Raises:
         InputError: a language is unknown or the grammar has fewer different sentences than asked for.
     """
-    source = renderer(source_language, "corpus.source_language")
-    target = renderer(target_language, "corpus.target_language")
+    check_languages(source_language, target_language)
+    source, target = renderer(source_language), renderer(target_language)
     conditions = distinct_conditions(source, target)
     choose = random.Random(seed)
     seen: tuple[set[str], set[str]] = (set(), set())
@@ -112,11 +112,17 @@ def timed(choose: random.Random, condition: str) -> Expression:
     return [form, condition, periods[first]]
 
 
-def renderer(language: str, parameter: str) -> Renderer:
-    """The package's function from an expression to a sentence of one language."""
+def check_languages(source_language: str, target_language: str) -> None:
+    """Raises `InputError` for a language that the package does not have."""
     languages = sorted(module.name for module in iter_modules(lang.__path__))
-    if language not in languages:
-        raise InputError(parameter, language, f"one of {', '.join(languages)}", "the languages of the weather corpus")
+    for side, language in (("source", source_language), ("target", target_language)):
+        if language not in languages:
+            allowed, cause = f"one of {', '.join(languages)}", "the languages of the weather corpus"
+            raise InputError(f"corpus.{side}_language", language, allowed, cause)
+
+
+def renderer(language: str) -> Renderer:
+    """The package's function from an expression to a sentence of one language."""
     template = import_module(f"{lang.__name__}.{language}").template
     translate: Renderer = Translation(template).translate
     return translate

@@ -1,0 +1,13 @@
+"""What is looked at before anything is started, so that a mistake costs seconds and not a night."""
+
+from flows.settings import RetrainConfig
+from model.registry import Registry
+from pipeline.sources import check_sources
+from pipeline.stage import make_folder
+
+
+def check(config: RetrainConfig) -> None:
+    """Raises `InputError` where sources cannot be read, or the workspace or the registry cannot be written."""
+    check_sources(config.corpus)
+    Registry(config.registry, config.name).check_writable()
+    make_folder(config.workspace / config.name)

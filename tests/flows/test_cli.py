@@ -1,0 +1,55 @@
+"""The command line without a night: help, and mistakes that must cost no waiting."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from flows.cli import STAGES, cli
+
+NIGHTSHIFT = str(Path(sys.executable).with_name("nightshift"))
+
+
+def nightshift(folder, *arguments):
+    return subprocess.run(
+        [NIGHTSHIFT, *arguments], check=False, cwd=folder, capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_help_of_a_stage_is_its_man_page(stage):
+    command = stage.replace("_", "-")
+    page = CliRunner().invoke(cli, [command, "--help"]).output
+    assert f"nightshift {command}" in page  # the example in its docstring
+    assert "--preset" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["retrain", "--preset", "wether"], "--preset = wether: expected one of weather"),
+        (["retrain", "--set", "trian.steps=1"], "trian = {'steps': 1}: expected one of the keys"),
+        (["retrain"], "corpus.train = []: expected at least one source of pairs"),
+        (["clean", "--preset", "weather"], "corpus = not there: expected a finished output of ingest"),
+        (
+            ["retrain", "--preset", "weather", "--set", "registry=file/below"],
+            "registry = file/below: expected a folder",
+        ),
+        (["retrain", "--preset", "weather", "--set", "workspace=file"], "workspace = file/weather-en-fr: expected"),
+        (["retrain", "--preset", "weather", "--set", "corpus.target_language=tlh"], "corpus.target_language = tlh"),
+        (["retrain", "--set", "corpus.train=[{source: no.en, target: no.de}]"], "corpus.train[0].source = no.en"),
+        (["translate", "Rain."], "registry = workspace/registry: expected a registry with a model in it"),
+        (["models"], "registry = workspace/registry: expected a registry with a model in it"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path, arguments, message):
+    (tmp_path / "file").write_text("in the way")
+    run = nightshift(tmp_path, *arguments)
+    assert run.returncode == 2, run.stderr
+    lines = [line for line in run.stderr.splitlines() if " started " not in line]
+    assert len(lines) == 1, run.stderr
+    assert lines[0].startswith(f"nightshift: {message}")
+    assert run.stdout == ""
+    assert not list(tmp_path.glob("workspace/*/*/*/manifest.json"))

@@ -1,0 +1,41 @@
+from types import SimpleNamespace
+
+import pytest
+
+from flows import dag, stages
+from pipeline.errors import InputError
+from pipeline.storage import Conflict
+
+
+@pytest.mark.parametrize(
+    ("failure", "is_tried_again"),
+    [
+        (ConnectionError("reset"), True),
+        (OSError("no space left"), True),
+        (Conflict("the champion moved"), True),
+        (InputError("train.steps", 0, "at least 1"), False),
+        (RuntimeError("pairs were lost"), False),
+        (AttributeError("a defect"), False),
+    ],
+)
+def test_only_what_can_pass_is_tried_again(failure, is_tried_again):
+    task = SimpleNamespace(name="clean")
+    run, state = SimpleNamespace(run_count=1), SimpleNamespace(data=failure)
+    assert stages.may_pass(task, run, state) is is_tried_again
+
+
+def test_each_stage_is_a_task_with_retries_and_a_timeout():
+    for stage in dag.STAGES:
+        task = getattr(stages, stage.name)
+        assert task.name == stage.name
+        assert task.retries == len(stages.WAITS)
+        assert task.timeout_seconds > 3600
+        assert task.description == stage.__doc__
+
+
+def test_every_input_has_one_maker_and_comes_before_its_reader():
+    made = []
+    for stage in dag.STAGES:
+        assert set(stage.takes) <= set(made)
+        assert stage.makes not in made
+        made.append(stage.makes)
