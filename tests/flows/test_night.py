@@ -302,3 +302,20 @@ def test_the_nightly_deployment_runs_on_a_worker(night, environment, server, tmp
         "retrain weather-en-fr": "COMPLETED"
     }
     assert (folder / "registry" / "weather-en-fr" / "versions" / "0001" / "manifest.json").exists()
+
+
+def test_a_registry_in_a_bucket(night, environment, bucket, tmp_path):
+    folder, _ = night
+    cloud = environment | {
+        "STORAGE_EMULATOR_HOST": os.environ["STORAGE_EMULATOR_HOST"],
+        "XDG_CACHE_HOME": str(tmp_path),
+    }
+    registry = f"{bucket}/models"
+    run = retrain(folder, cloud, f"registry={registry}")
+    assert happened(run) == dict.fromkeys(NAMES[:7], "reused") | {"register": "started"}
+    assert f"translate --registry {registry} --name weather-en-fr" in run.stdout
+    from_bucket = nightshift(folder, cloud, "translate", "--registry", registry, "Light rain in the evening.")
+    assert from_bucket.returncode == 0, from_bucket.stderr
+    assert from_bucket.stdout == nightshift(folder, environment, "translate", "Light rain in the evening.").stdout
+    assert list(tmp_path.glob("nightshift/weather-en-fr-0001-*/export/saved_model.pb"))
+    assert nightshift(folder, cloud, "models", "--registry", registry).stdout.split()[7:9] == ["weather-en-fr", "1"]
