@@ -3,8 +3,11 @@
 Nothing heavy is imported here, so that help and mistakes cost no waiting.
 """
 
+import inspect
+import os
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +34,48 @@ def cli() -> None:
     """Retrains sequence-to-sequence models every night."""
 
 
-@cli.command()
+class ManPage(click.Command):
+    """A command whose help is its docstring as it stands, up to the part for programmers."""
+
+    def page(self) -> str:
+        """The text."""
+        return self.callback.__doc__ or ""
+
+    def format_help_text(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Shows the text without wrapping it."""
+        text = inspect.cleandoc(self.page()).partition("\nArgs:")[0].rstrip()
+        formatter.write_paragraph()
+        formatter.write("".join(f"  {line}".rstrip() + "\n" for line in text.splitlines()))
+
+
+class StagePage(ManPage):
+    """The help of a stage; looked up only when it is asked for, as the stages' modules take a while to import."""
+
+    def __init__(self, name: str, *, stage: str, **given: Any) -> None:
+        super().__init__(name, short_help=f"Run the stage {stage} alone.", **given)
+        self.stage = stage
+
+    def page(self) -> str:
+        """The stage's docstring."""
+        from flows.dag import stage_named
+
+        return stage_named(self.stage).__doc__ or ""
+
+    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the keys of the stage's section."""
+        from flows.dag import stage_named
+        from flows.settings import keys_of
+
+        if keys := keys_of(stage_named(self.stage).section):
+            with formatter.section("Keys for --set"):
+                formatter.write_dl(keys)
+
+
+@cli.command(cls=ManPage)
 @configured
 def retrain(preset: str | None, file: Path | None, overrides: tuple[str, ...]) -> None:
-    r"""Run the whole night: from text to a registered model.
+    """Run the whole night: from text to a registered model.
 
-    \b
         nightshift retrain --preset weather
         nightshift retrain --preset weather --set corpus.target_language=de --set corpus.reverse=true
         nightshift retrain --set 'corpus.train=[{source: a.en, target: a.de}]' --set vocabulary.size=4000
@@ -48,13 +87,17 @@ def retrain(preset: str | None, file: Path | None, overrides: tuple[str, ...]) -
 
     config = load(preset, file, overrides)
     check(config)  # before Prefect is imported and its server started, which takes a while
-    from flows.retrain import retrain as flow
-    from flows.server import ensure_server
-    from flows.summary import as_text
+    from flows.server import some_server
 
-    ensure_server()
-    night = flow(config)
+    started = datetime.now(UTC).isoformat()
+    with some_server():
+        from flows.retrain import retrain as flow
+        from flows.summary import as_text
+
+        night = flow(config)
     click.echo("\n" + as_text(config, night, program=sys.argv[0]))
+    if night.is_older_than(started):
+        click.echo("\n  nothing was new: every stage found its output finished")
 
 
 def stage_command(name: str) -> click.Command:
@@ -69,51 +112,33 @@ def stage_command(name: str) -> click.Command:
         made = config.run(stage, *inputs_of(stage, config))
         click.echo(made.directory)
 
-    command = StageCommand(name.replace("_", "-"), stage=name, callback=run)
+    command = StagePage(name.replace("_", "-"), stage=name, callback=run)
     configured(command)
     command.params.reverse()
     return command
-
-
-class StageCommand(click.Command):
-    """A command that looks its help up only when it is asked for, as the stages' modules take a while to import."""
-
-    def __init__(self, name: str, *, stage: str, **given: Any) -> None:
-        super().__init__(name, short_help=f"Run the stage {stage} alone.", **given)
-        self.stage = stage
-
-    def format_help_text(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """Shows the stage's docstring as it stands."""
-        from inspect import cleandoc
-
-        from flows.dag import stage_named
-
-        formatter.write_paragraph()
-        for line in cleandoc(stage_named(self.stage).__doc__ or "").splitlines():
-            formatter.write(f"  {line}\n" if line else "\n")
 
 
 for stage_name in STAGES:
     cli.add_command(stage_command(stage_name))
 
 
-@cli.command()
+@cli.command(cls=ManPage)
 @click.argument("text", nargs=-1)
 @click.option("--registry", default="workspace/registry", show_default=True, help="Folder or gs://bucket/prefix.")
 @click.option("--name", help="The model's name; may be left out where the registry holds one model.")
 @click.option("--model", default="champion", show_default=True, help="A version's number, or an alias.")
 def translate(text: tuple[str, ...], registry: str, name: str | None, model: str) -> None:
-    r"""Translate sentences with a registered model.
+    """Translate sentences with a registered model.
 
     Each argument is a sentence; without any, each line of standard input is one.
 
-    \b
         nightshift translate "Light rain in the evening."
         nightshift translate --model 3 < sentences.en > sentences.fr
     """
     from flows.use import translate as translate_all
 
-    sentences = text or (line.rstrip("\r\n") for line in sys.stdin)
+    lines = (line.decode(errors="surrogateescape") for line in sys.stdin.buffer)
+    sentences = text or lines
     for translation in translate_all(sentences, registry, name, model):
         click.echo(translation)
 
@@ -133,13 +158,18 @@ def main() -> None:
     console.quiet_libraries()
     console.show_log()
     try:
-        cli()
+        cli(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
     except InputError as error:
         click.echo(f"nightshift: {error}", err=True)
         sys.exit(2)
+    except BrokenPipeError:  # whoever reads our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, Conflict) as error:
         click.echo(f"nightshift: {error}; what was finished is kept, run the same command to go on", err=True)
         sys.exit(1)
-    except KeyboardInterrupt:
+    except (click.Abort, KeyboardInterrupt):
         click.echo("nightshift: interrupted; run the same command to go on", err=True)
         sys.exit(130)

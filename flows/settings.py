@@ -4,10 +4,11 @@ import difflib
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from model.config import DeviceConfig, EvaluateConfig, TrainConfig
@@ -22,6 +23,27 @@ from pipeline.sources import CorpusConfig
 from pipeline.stage import Stage
 from pipeline.statistics import StatisticsConfig
 from pipeline.vocabulary import VocabularyConfig
+
+EXPECTED = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "dict_type": "keys below it, such as {{key: value}}",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "greater_than": "a number above {gt}",
+    "greater_than_equal": "at least {ge}",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "less_than": "a number below {lt}",
+    "less_than_equal": "at most {le}",
+    "missing": "a value",
+    "model_type": "keys below it, such as {{key: value}}",
+    "path_type": "a path",
+    "string_pattern_mismatch": "text of the form {pattern}",
+    "string_type": "text",
+    "tuple_type": "a list, such as [{{...}}, {{...}}]",
+}
 
 
 class RetrainConfig(Frozen):
@@ -168,12 +190,21 @@ def explain(error: ErrorDetails, fields: Mapping[str, Any]) -> InputError:
     if error["type"] == "union_tag_invalid":
         return InputError(f"{parameter}.kind", error["ctx"]["tag"], f"one of {error['ctx']['expected_tags']}")
     if error["type"] != "extra_forbidden":
-        shown = "not given" if error["type"] == "missing" else value
-        return InputError(parameter, shown, error["msg"].removeprefix("Input should be ").lower())
+        shown = "not given" if error["type"] == "missing" or value is None else value
+        return InputError(parameter, shown, expected(error))
     allowed = sorted(keys_at(error["loc"][:-1]))
     close = difflib.get_close_matches(str(last), allowed, n=1)
     cause = f"did you mean {close[0]}?" if close else "no such key"
     return InputError(parameter, value, f"one of the keys {', '.join(allowed)}", cause)
+
+
+def expected(error: ErrorDetails) -> str:
+    """What pydantic would have accepted, in words that need no Python."""
+    given = error.get("ctx", {})
+    if error["type"] in EXPECTED:
+        return EXPECTED[error["type"]].format(**given)
+    message = error["msg"].removeprefix("Input should be ")
+    return message[:1].lower() + message[1:]
 
 
 def keys_at(location: tuple[int | str, ...]) -> list[str]:
@@ -186,6 +217,32 @@ def keys_at(location: tuple[int | str, ...]) -> list[str]:
         tagged = [model for model in models if "kind" in model.model_fields and part in str(model.model_fields["kind"])]
         models = [found for annotation in inside for found in models_in(annotation)] or tagged or models
     return sorted({name for model in models for name in model.model_fields})
+
+
+def keys_of(section: str) -> list[tuple[str, str]]:
+    """The keys of a section with what they mean, their ranges and defaults, for people."""
+    rows = []
+    for name, field in models_in(RetrainConfig.model_fields[section].annotation)[0].model_fields.items():
+        rows += described(f"{section}.{name}", field)
+    return rows
+
+
+def described(key: str, field: FieldInfo) -> list[tuple[str, str]]:
+    """A field's row, or those of the fields in it."""
+    inside = models_in(field.annotation)
+    if len(inside) == 1 and isinstance(field.default, BaseModel):
+        return [row for name, part in inside[0].model_fields.items() for row in described(f"{key}.{name}", part)]
+    limits = {type(limit).__name__.lower(): limit for limit in field.metadata}
+    names = (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))
+    ranges = [f"{word} {getattr(limits[name], name)}" for name, word in names if name in limits]
+    choices = [f"one of {', '.join(map(str, get_args(field.annotation)))}"] if is_choice(field.annotation) else []
+    default = "none" if field.default in ("", ()) else field.default
+    return [(key, f"{field.description} ({', '.join([f'default {default}', *ranges, *choices])})")]
+
+
+def is_choice(annotation: Any) -> bool:
+    """Whether a field takes one of some words."""
+    return get_origin(annotation) is Literal
 
 
 def models_in(annotation: Any) -> list[type[BaseModel]]:

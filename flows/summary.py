@@ -1,10 +1,13 @@
 """What a person reads in the morning: the data, the scores, the decision, and how to try the model."""
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from flows.settings import RetrainConfig
+from model.registry import Registry
 from pipeline.manifest import Manifest
 from pipeline.pairs import read_pairs
 
@@ -22,29 +25,49 @@ class Night:
     evaluation: Manifest
     version: Manifest
 
+    def is_older_than(self, moment: str) -> bool:
+        """Whether everything was finished before a moment, given as UTC in ISO 8601."""
+        return all(made.finished < moment for made in (self.model, self.evaluation, self.version, self.statistics))
+
 
 def as_text(config: RetrainConfig, night: Night, program: str = "nightshift") -> str:
     """The summary, about ten lines."""
     counts = night.pairs.counts
     prefix = "train.rejected."
     rejected = {key.removeprefix(prefix): number for key, number in counts.items() if key.startswith(prefix)}
+    held_out = rejected.pop("held_out", 0)
     decided = night.version.facts
-    state = "promoted to champion" if decided["promoted"] else "not promoted"
+    champion = Registry(config.registry, config.name).alias("champion")
     lines = [
         f"{config.name}, version {decided['version']}",
         "",
         row("read", f"{counts['train.read']:,} pairs"),
-        row("kept", f"{counts['train.kept']:,}"),
         row("rejected", f"{sum(rejected.values()):,}"),
         *(row("", f"  {number:,} {reason}") for reason, number in rejected.items()),
-        row("held out", f"dev {counts['dev']:,}   test {counts['test']:,}"),
+        row(
+            "held out", f"{held_out:,} that share a sentence with dev ({counts['dev']:,}) or test ({counts['test']:,})"
+        ),
+        row("kept", f"{counts['train.kept']:,} to learn from"),
         row("vocabulary", f"{night.vocabulary.counts['pieces']:,} pieces"),
         *(line for split in ("dev", "test") if split in night.evaluation.facts for line in scores(night, split)),
-        row("version", f"{decided['version']}, {state}: {decided['reason']}"),
+        row("version", f"{decided['version']}, {standing(decided, champion)}: {decided['reason']}"),
         "",
         row("try it", command(config, night, program)),
     ]
     return "\n".join(lines)
+
+
+def standing(decided: Mapping[str, Any], champion: int | None) -> str:
+    """What became of a version; others may have moved the alias since it was decided on.
+
+    >>> standing({"version": 1, "promoted": True}, champion=2)
+    'promoted, but version 2 is champion since'
+    """
+    if not decided["promoted"]:
+        return f"not promoted, version {champion} stays champion" if champion else "not promoted"
+    if champion == decided["version"]:
+        return "promoted to champion"
+    return f"promoted, but version {champion} is champion since"
 
 
 def scores(night: Night, split: str) -> list[str]:

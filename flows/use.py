@@ -2,14 +2,16 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from model.registry import Registry, names, resolve_name
 from model.versions import Version
+from pipeline.errors import InputError
 from pipeline.quiet import tensorflow_quietly
 
 BATCH = 64  # sentences translated at a time
+LONGEST = 10_000  # characters; a model that learned sentences has nothing to say about a book
 
 
 def translate(sentences: Iterable[str], registry: str, name: str | None, model: str) -> Iterator[str]:
@@ -24,15 +26,34 @@ def translate(sentences: Iterable[str], registry: str, name: str | None, model: 
     Raises:
         InputError: there is no such model, or its files are not what was registered.
     """
+    remaining = (checked(number, sentence) for number, sentence in enumerate(sentences, start=1))
+    first = list(islice(remaining, 1))
+    if not first:
+        return
     models = Registry(registry, resolve_name(registry, name))
     folder = models.fetch(models.get(int(model) if model.isdigit() else model), downloads())
     with tensorflow_quietly():
         from model.export import Exported
 
     exported = Exported.load(folder / "export")
-    remaining = iter(sentences)
-    while block := list(islice(remaining, BATCH)):
-        yield from exported.translate(block)
+    all_of_them = chain(first, remaining)
+    while block := list(islice(all_of_them, BATCH)):
+        translations = iter(exported.translate([sentence for sentence in block if sentence]))
+        yield from (next(translations) if sentence else "" for sentence in block)
+
+
+def checked(number: int, sentence: str) -> str:
+    """The sentence without white space around it; raises `InputError` where it cannot be translated.
+
+    Bytes that are no UTF-8 arrive as lone surrogates, which is how Python shows them in arguments and lines.
+    """
+    if len(sentence) > LONGEST:
+        raise InputError(f"sentence {number}", f"{len(sentence):,} characters", f"at most {LONGEST:,}")
+    try:
+        return sentence.encode().decode().strip()
+    except UnicodeEncodeError as error:
+        shown = sentence.encode(errors="backslashreplace").decode()
+        raise InputError(f"sentence {number}", shown[:60], "UTF-8", "saved in another encoding?") from error
 
 
 def table_of_versions(registry: str, name: str | None) -> str:

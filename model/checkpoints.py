@@ -4,15 +4,15 @@
         step-00000900.npz     arrays by name, and the notes as JSON; nothing in it is unpickled
         step-00001000.npz
 
-A file appears under its name complete or not at all. The two newest stay; the older one is for the case that the
-disk damages the newer.
+A file appears under its name complete or not at all, and ends with the SHA-256 of what is before. The two newest stay;
+the older one is for the case that the disk damages the newer.
 """
 
 import io
 import json
 import logging
-import zipfile
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ import numpy as np
 from pipeline.manifest import write_atomically
 
 KEPT = 2
+DIGEST_BYTES = 32
 NOTES = "notes"
 
 log = logging.getLogger("nightshift")
@@ -43,22 +44,27 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     data = io.BytesIO()
     noted = np.frombuffer(json.dumps(checkpoint.notes).encode(), np.uint8)
     np.savez(data, allow_pickle=False, **{NOTES: noted}, **checkpoint.state)
-    write_atomically(path_of(folder, checkpoint.step), data.getvalue())
+    content = data.getvalue()
+    write_atomically(path_of(folder, checkpoint.step), content + sha256(content).digest())
+    prune(folder)
+
+
+def prune(folder: Path) -> None:
+    """Removes all checkpoints but the newest."""
     for path in steps_of(folder)[:-KEPT]:
-        path.unlink()
-    for path in folder.glob(".*.partial"):  # of a run that was killed while it wrote
         path.unlink()
 
 
 def newest(folder: Path) -> Checkpoint | None:
-    """The last checkpoint that can be read, or None."""
+    """The last checkpoint that is what was written, or None."""
     for path in reversed(steps_of(folder)):
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                state = {name: file[name] for name in file.files}
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
-            log.warning("%s is damaged (%s); going on from the one before it", path, error)
+        data = path.read_bytes()
+        content, digest = data[:-DIGEST_BYTES], data[-DIGEST_BYTES:]
+        if sha256(content).digest() != digest:
+            log.warning("%-16s %s is damaged; going on from the one before it", "train", path)
             continue
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            state = {name: file[name] for name in file.files}
         notes = json.loads(state.pop(NOTES).tobytes())
         return Checkpoint(int(path.stem.removeprefix("step-")), state, notes)
     return None

@@ -139,14 +139,14 @@ def promote(
 
 
 def nominate(registry: Registry, version: Version) -> None:
-    """Makes a version the candidate, whichever was before.
+    """Makes a version the candidate, unless a newer one is.
 
     Raises:
         Conflict: others moved the alias each time.
     """
     for _ in range(ATTEMPTS):
         present = registry.alias(CANDIDATE)
-        if present == version.number:
+        if present is not None and present >= version.number:
             return
         try:
             registry.move_alias(CANDIDATE, version.number, expected=present, why="the newest version")

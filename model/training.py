@@ -19,7 +19,7 @@ from model.progress import TrainingProgress
 from model.schedules import learning_rate
 from model.trainer import Trainer
 from pipeline.errors import InputError
-from pipeline.manifest import Manifest, write_atomically
+from pipeline.manifest import Manifest, input_record, write_atomically
 from pipeline.stage import Outcome
 from pipeline.vocabulary import Vocabulary
 
@@ -32,6 +32,9 @@ def train_and_export(
     config: TrainConfig, shards: Manifest, vocabulary: Manifest, folder: Path, devices: DeviceConfig
 ) -> Outcome:
     """The body of the stage `train`; see `model.stages`."""
+    if shards.inputs.get("vocabulary") != input_record(vocabulary):
+        cause = "its token ids are of another one"
+        raise InputError("vocabulary", vocabulary.directory, f"the one that {shards.directory} was made with", cause)
     pieces = Vocabulary.load(vocabulary.path(VOCABULARY))
     pairs, dev = (Pairs.read(shards.paths(f"{split}/*.tfrecord")) for split in ("train", "dev"))
     plan = make_plan(config, pairs)
@@ -58,10 +61,12 @@ def train_and_export(
 def make_plan(config: TrainConfig, pairs: Pairs) -> Plan:
     """The schedule of the training; raises `InputError` where there is nothing to learn from."""
     plan = Plan(pairs.lengths, config.max_length, config.batch_tokens, config.seed)
+    if not len(pairs.lengths):
+        raise InputError("shards", "no pairs", "at least one training pair")
     if not len(plan.rows):
-        shortest = int(pairs.lengths.max(axis=1).min()) if len(pairs.lengths) else None
-        cause = f"of {plan.left_out} pairs all are longer" if shortest else "there are no training pairs"
-        raise InputError("train.max_length", config.max_length, f"at least {shortest}" if shortest else "pairs", cause)
+        shortest = int(pairs.lengths.max(axis=1).min())
+        cause = f"all {plan.left_out:,} training pairs are longer"
+        raise InputError("train.max_length", config.max_length, f"at least {shortest} tokens", cause)
     return plan
 
 
@@ -96,6 +101,7 @@ def fit(trainer: Trainer, pairs: Pairs, plan: Plan, dev: Pairs, folder: Path) ->
                 notes.seconds += time.monotonic() - since
                 since = time.monotonic()
                 checkpoints.save(folder, Checkpoint(step, trainer.state(), asdict(notes)))
+    checkpoints.prune(folder)  # of a run that was killed after its last checkpoint and before it tidied up
     return notes.history
 
 

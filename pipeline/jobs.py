@@ -61,6 +61,8 @@ def clean(config: CleanConfig, corpus: Manifest, *, folder: Path, beam: BeamConf
 def build_vocabulary(config: VocabularyConfig, pairs: Manifest, *, folder: Path) -> Outcome:
     """Learns one SentencePiece vocabulary for both sides from a sample of the training pairs.
 
+    The sample is chosen by content hash, so that the same pairs give the same vocabulary on every machine.
+
     nightshift build-vocabulary --preset weather
 
     workspace/weather-en-fr/build_vocabulary/91c0de5f2a17/
@@ -76,6 +78,8 @@ def build_vocabulary(config: VocabularyConfig, pairs: Manifest, *, folder: Path)
 @stage("shard", section="shard", version=1, takes=("pairs", "vocabulary"), makes="shards")
 def shard(config: ShardConfig, pairs: Manifest, vocabulary: Manifest, *, folder: Path, beam: BeamConfig) -> Outcome:
     """Writes the token ids of the training pairs and the dev set as TFRecord shards, each with a length index.
+
+    No shuffle: a shard holds the pairs of one Parquet file in their order. The test set stays text.
 
     nightshift shard --preset weather
 
@@ -118,6 +122,8 @@ def inspect(
     config: StatisticsConfig, shards: Manifest, vocabulary: Manifest, *, folder: Path, beam: BeamConfig
 ) -> Outcome:
     """Summarises the training shards: lengths, ratios, unknown share, distinct sentences, frequent pieces.
+
+    Read a vocabulary that is too small by its long sentences, and text of another language by its unknown share.
 
     nightshift inspect --preset weather
 
@@ -174,13 +180,15 @@ def check_clean(config: CleanConfig, counts: dict[str, int], given: dict[str, li
     usable = counts["train.kept"] + counts.get("train.rejected.held_out", 0)
     if not usable:
         reasons = ", ".join(f"{key.split('.')[-1]} {n:,}" for key, n in counts.items() if ".rejected." in key)
-        allowed = f"at least one of the {counts['train.read']:,} pairs to survive cleaning"
-        raise InputError("clean", "every pair rejected", allowed, f"{reasons}: see the rules in the clean section")
+        cause = f"{reasons}; the rules are keys of the section clean"
+        shown = f"{counts['train.read']:,} pairs, all rejected"
+        raise InputError("corpus.train", shown, "at least one pair that survives cleaning", cause)
     for split in ("test", "dev"):
         wanted = getattr(config.hold_out, split)
         if given[split] is None and counts[split] < wanted:
-            allowed = f"at most {counts[split]:,}, as only {usable:,} clean pairs are there to choose from"
-            raise InputError(f"clean.hold_out.{split}", wanted, allowed, f"give a set of your own with corpus.{split}")
+            allowed = f"dev and test together to leave some of the {usable:,} clean pairs for training"
+            cause = f"the corpus is small: lower it, or give a set of your own with corpus.{split}"
+            raise InputError(f"clean.hold_out.{split}", wanted, allowed, cause)
     if not counts["train.kept"]:
         cause = f"all {usable:,} clean pairs share a side with the dev or test set"
         raise InputError("clean.hold_out", "nothing left", "fewer pairs than the corpus has", cause)

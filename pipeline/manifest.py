@@ -23,6 +23,7 @@ from pipeline.config import Frozen
 from pipeline.errors import InputError
 
 NAME = "manifest.json"
+PARTIAL = ".*.partial"  # names of what is still being written; nothing reads it
 FORMAT: Final = 1
 PACKAGES = (
     "nightshift",
@@ -174,8 +175,11 @@ def size_of(path: Path) -> int | None:
 def write_atomically(path: Path, data: bytes) -> None:
     """Replaces a file in one step: a reader sees the old bytes or the new ones, never a part of them."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)  # of a write that failed; a kill leaves it, and `PARTIAL` finds it

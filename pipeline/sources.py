@@ -164,8 +164,11 @@ def lines_of(name: str, path: Path) -> Iterator[str]:
 
 def existing_file(name: str, path: str) -> Path:
     """The path, where a file lies that can be read."""
+    allowed = "a regular file that can be read"
+    if Path(path).exists() and not Path(path).is_file():
+        raise InputError(name, path, allowed, "it is a folder, a pipe or a device")
     try:
         Path(path).open("rb").close()
     except OSError as error:
-        raise InputError(name, path, "a file that can be read", str(error.strerror)) from error
+        raise InputError(name, path, allowed, str(error.strerror)) from error
     return Path(path)

@@ -17,7 +17,7 @@ import inspect
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -90,18 +90,17 @@ class Stage(Generic[Config]):
         fingerprint = self.fingerprint(config, records)
         folder = output_dir / fingerprint[:12]
         reason = self.why(config, records, output_dir, folder)
-        log.info("%-16s started   %s", self.name, reason)
         started = time.monotonic()
         make_folder(folder)
         with only_one(folder.with_name(f".{folder.name}.lock")):
             finished = self.find(config, *inputs, output_dir=output_dir, **resources)
             if finished:  # by another run, between the first look and the lock
                 return finished
+            log.info("%-16s started   %s", self.name, reason)
             (folder / manifests.NAME).unlink(missing_ok=True)
-            if not self.resumes:
-                empty(folder)
+            remove(folder.rglob(manifests.PARTIAL) if self.resumes else folder.iterdir())
             for given in inputs:
-                given.verify()
+                verify(given)
             with leaving_nothing_half_written(folder, unless=self.resumes):
                 outcome = self.body(config, *inputs, folder=folder, **resources)
             made = Manifest(
@@ -158,7 +157,7 @@ class Stage(Generic[Config]):
     def why(self, config: Config, records: Mapping[str, InputRecord], output_dir: Path, folder: Path) -> str:
         """One phrase that says what makes the stage run."""
         if (folder / manifests.NAME).exists():
-            return "because its finished output was damaged or removed"
+            return "because what it made is damaged or gone"
         if folder.exists():
             return "again, after a run that did not finish"
         earlier = list(manifests.complete_outputs(output_dir))
@@ -246,7 +245,20 @@ def make_folder(folder: Path) -> None:
         raise InputError("workspace", folder, "a folder that can be written", str(error.strerror)) from error
 
 
-def empty(folder: Path) -> None:
-    """Removes all that is in a folder."""
-    for path in folder.iterdir():
+def verify(given: Manifest) -> None:
+    """Raises `InputError` for an input that is not what was written, and takes its manifest back.
+
+    Without a manifest it is no output any more, so the stage that made it makes it anew in the next run.
+    """
+    try:
+        given.verify()
+    except InputError as error:
+        (given.directory / manifests.NAME).unlink(missing_ok=True)
+        cause = f"{error.cause}; run the same command again and {given.stage} makes it anew"
+        raise InputError(error.parameter, error.value, error.allowed, cause) from error
+
+
+def remove(paths: Iterable[Path]) -> None:
+    """Removes files and folders."""
+    for path in list(paths):
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

@@ -85,7 +85,13 @@ def test_a_night_runs_every_stage_and_says_what_came_out(night):
     _, run = night
     assert happened(run) == dict.fromkeys(NAMES, "started")
     assert {why(run, name) for name in NAMES} == {"for the first time"}
-    for expected in ("read        1,500 pairs", "kept        1,400", "100 held_out", "chrF", "promoted to champion"):
+    for expected in (
+        "read        1,500 pairs",
+        "held out    100 that",
+        "kept        1,400",
+        "chrF",
+        "promoted to champion",
+    ):
         assert expected in run.stdout
     assert run.stdout.splitlines()[-1].startswith(f"  try it      {NIGHTSHIFT} translate --name weather-en-fr '")
 
@@ -99,7 +105,7 @@ def test_a_night_with_nothing_new_does_nothing(night, environment):
     folder, first = night
     again = retrain(folder, environment)
     assert happened(again) == dict.fromkeys(NAMES, "reused")
-    assert again.stdout == first.stdout
+    assert again.stdout == first.stdout + "\n  nothing was new: every stage found its output finished\n"
 
 
 def test_a_training_parameter_runs_training_evaluation_and_registration_again(night, environment):
@@ -133,6 +139,16 @@ def test_the_model_can_be_used(night, environment):
     piped = nightshift(folder, environment, "translate", input="Clear tonight.\nLight rain in the evening.\n")
     assert len(piped.stdout.splitlines()) == 2
     assert piped.stdout.splitlines()[1] == one.stdout.splitlines()[0]
+    odd = nightshift(folder, environment, "translate", "", "  ", "Light rain in the evening.")
+    assert odd.stdout.splitlines() == ["", "", one.stdout.splitlines()[0]]
+    assert nightshift(folder, environment, "translate", input="").stdout == ""
+    given = {"cwd": folder, "env": environment, "input": b"ja\xfc\n", "capture_output": True}
+    latin = subprocess.run([NIGHTSHIFT, "translate"], check=False, **given)
+    assert latin.returncode == 2
+    assert latin.stderr.decode().startswith(r"nightshift: sentence 1 = ja\udcfc")
+    assert "expected UTF-8" in latin.stderr.decode()
+    long = nightshift(folder, environment, "translate", input="a" * 10_001)
+    assert long.stderr == "nightshift: sentence 1 = 10,001 characters: expected at most 10,000\n"
     models = nightshift(folder, environment, "models")
     assert models.stdout.splitlines()[1].split()[:2] == ["weather-en-fr", "1"]
     assert "champion" in models.stdout
@@ -259,14 +275,35 @@ def test_no_server_outlives_a_killed_run(tmp_path, environment):
     command = [NIGHTSHIFT, "retrain", "--preset", "weather", *options()]
     run = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
     assert run.stderr.readline().startswith("ingest")
-    servers = [pid for pid in children(run.pid) if b"uvicorn" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    assert len(servers) == 1
+    started = children(run.pid)
+    assert any(b"prefect" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in started)
     run.kill()
     run.wait()
     run.stderr.close()
+    wait_until_gone(started)
+
+
+@pytest.mark.parametrize(("sent", "codes"), [(signal.SIGINT, {130}), (signal.SIGTERM, {-15, 143})])
+def test_a_run_that_is_interrupted_ends_at_once(tmp_path, environment, sent, codes):
+    command = [NIGHTSHIFT, "retrain", "--preset", "weather", *options("train.steps=100000")]
+    given = {"cwd": tmp_path, "env": environment, "stderr": subprocess.PIPE, "text": True}
+    run = subprocess.Popen(command, start_new_session=True, **given)
+    for line in run.stderr:
+        if line.startswith("train "):
+            break
+    time.sleep(8)  # until it is at work
+    started = children(run.pid)
+    os.killpg(run.pid, sent)  # as a terminal does: to the run and all that belongs to its session
+    printed = run.communicate(timeout=30)[1]
+    assert run.returncode in codes
+    assert "Traceback" not in printed
+    wait_until_gone(started)
+
+
+def wait_until_gone(processes):
     deadline = time.monotonic() + 20
-    while Path(f"/proc/{servers[0]}").exists():
-        assert time.monotonic() < deadline, "Prefect's temporary server is still there"
+    while any(Path(f"/proc/{pid}").exists() for pid in processes):
+        assert time.monotonic() < deadline, "something that the run started is still there"
         time.sleep(0.1)
 
 

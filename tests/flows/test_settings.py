@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.settings import RetrainConfig, load, merge, nested, preset_names
+from flows.settings import RetrainConfig, keys_of, load, merge, nested, preset_names
 from pipeline.errors import InputError
 
 
@@ -47,12 +47,15 @@ def test_an_override_is_yaml_at_a_dotted_key(override, expected):
         ("train.step=5", r"train.step = 5: expected one of the keys batch_tokens, .* \(did you mean steps\?\)"),
         ("trian.steps=5", r"trian = {'steps': 5}: expected one of the keys beam, clean.*did you mean train\?"),
         ("zzz=5", r"zzz = 5: expected one of the keys beam, .* \(no such key\)"),
-        ("train.steps=0", "train.steps = 0: expected greater than or equal to 1"),
-        ("train.steps=many", "train.steps = many: expected a valid integer"),
+        ("train.steps=0", "train.steps = 0: expected at least 1"),
+        ("train.steps=many", "train.steps = many: expected a whole number$"),
         ("train.model.cell=lstmm", "train.model.cell = lstmm: expected 'lstm', 'gru' or 'rnn'"),
-        ("clean=5", "clean = 5: expected a valid dictionary"),
-        ("corpus.train=[{source: a.en}]", r"corpus.train\[0\].target = not given: expected field required"),
+        ("clean=5", "clean = 5: expected keys below it, such as {key: value}"),
+        ("corpus.train=[{source: a.en}]", r"corpus.train\[0\].target = not given: expected a value"),
         ("corpus.train=[{source: a, target: b, x: 1}]", r"corpus.train\[0\].x = 1: expected one of the keys kind, s"),
+        ("train.steps=", "train.steps = not given: expected a whole number"),
+        ("task=a/b", r"task = a/b: expected text of the form \^\[A-Za-z0-9_-\]\*\$"),
+        ("corpus.train=5", r"corpus.train = 5: expected a list, such as \[{...}, {...}\]"),
         ("corpus.train=[{kind: tmx}]", r"corpus.train\[0\].kind = tmx: expected one of 'text', 'weather'"),
         ("corpus.train=[{kind: weather, pears: 5}]", r"corpus.train\[0\].pears = 5: .*did you mean pairs"),
         ("train.steps", "--set = train.steps: expected section.key=value"),
@@ -95,3 +98,11 @@ def test_where_a_stage_keeps_its_outputs():
     assert config.folder(stage_named("clean")) == Path("/data/weather-en-fr/clean")
     assert config.section(stage_named("inspect")) == config.statistics
     assert config.resources(stage_named("clean")) == {"beam": config.beam}
+
+
+def test_keys_are_described_with_ranges_choices_and_defaults():
+    rows = dict(keys_of("train"))
+    assert rows["train.steps"].endswith("(default 4000, at least 1, at most 10000000)")
+    assert "one of lstm, gru, rnn" in rows["train.model.cell"]
+    assert "train.model" not in rows
+    assert dict(keys_of("clean"))["clean.hold_out.dev"].startswith("Pairs for the dev set")

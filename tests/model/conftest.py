@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline import manifest as manifests
-from pipeline.manifest import Manifest
+from pipeline.manifest import InputRecord, Manifest
 from pipeline.records import SentencePair
 
 WORDS = ("rain", "snow", "wind", "fog", "hail", "sun", "heat", "frost")
@@ -75,17 +75,19 @@ def write_toy(folder: Path, pairs: list[SentencePair], held_out: int) -> Toy:
     (folder / "vocabulary/vocabulary.model").write_bytes(proto)
     vocabulary = Vocabulary(proto)
     splits = {"test": pairs[:held_out], "dev": pairs[held_out : 2 * held_out], "train": pairs[2 * held_out :]}
-    for split, shards in (("train", 2), ("dev", 1)):
-        for shard in range(shards):
-            rows = splits[split][shard::shards]
-            path = folder / f"shards/{split}/shard-{shard:05d}-of-{shards:05d}.tfrecord"
+    for split, number in (("train", 2), ("dev", 1)):
+        for shard in range(number):
+            rows = splits[split][shard::number]
+            path = folder / f"shards/{split}/shard-{shard:05d}-of-{number:05d}.tfrecord"
             write_shard(path, vocabulary.encode([p.source for p in rows]), vocabulary.encode([p.target for p in rows]))
     for split in ("dev", "test"):
         write_pairs(folder / f"pairs/{split}.parquet", splits[split])
-    return Toy(folder, *(as_manifest(kind, folder / kind) for kind in ("shards", "vocabulary", "pairs")))
+    pieces = as_manifest("vocabulary", folder / "vocabulary")
+    shards = as_manifest("shards", folder / "shards", vocabulary=manifests.input_record(pieces))
+    return Toy(folder, shards, pieces, as_manifest("pairs", folder / "pairs"))
 
 
-def as_manifest(kind: str, folder: Path) -> Manifest:
+def as_manifest(kind: str, folder: Path, **inputs: InputRecord) -> Manifest:
     """Makes a folder a complete output."""
     made = Manifest(
         kind=kind,
@@ -93,7 +95,7 @@ def as_manifest(kind: str, folder: Path) -> Manifest:
         stage_version=1,
         fingerprint=f"of-{kind}",
         config={},
-        inputs={},
+        inputs=inputs,
         files=manifests.file_records(folder),
         counts={},
         facts={},

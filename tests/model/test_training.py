@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -151,8 +152,14 @@ def test_pairs_that_are_all_too_long_name_the_limit(toy: Any, toy_config: Callab
     pairs = Pairs.read(toy.shards.paths("train/*.tfrecord"))
     with pytest.raises(InputError, match="train.max_length = 1: expected at least 2"):
         make_plan(toy_config(max_length=1), pairs)
-    with pytest.raises(InputError, match="there are no training pairs"):
+    with pytest.raises(InputError, match="shards = no pairs: expected at least one"):
         make_plan(toy_config(), Pairs.read([]))
+
+
+def test_shards_of_another_vocabulary_are_refused(toy: Any, toy_config: Callable[..., Any], tmp_path: Path) -> None:
+    other = toy.vocabulary.model_copy(update={"fingerprint": "another"})
+    with pytest.raises(InputError, match="vocabulary = .*expected the one that .*shards was made with"):
+        train(toy_config(), toy.shards, other, output_dir=tmp_path, devices=DeviceConfig())
 
 
 def test_more_replicas_than_devices_are_refused() -> None:
@@ -161,11 +168,21 @@ def test_more_replicas_than_devices_are_refused() -> None:
         build_strategy(DeviceConfig(strategy="mirrored", replicas=64))
 
 
-def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def flip(data: bytes) -> bytes:
+    """One bit in the middle."""
+    middle = len(data) // 2
+    return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+
+
+@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[:-9], flip, lambda data: b"damaged"])
+def test_a_damaged_checkpoint_is_passed_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[bytes], bytes]
+) -> None:
     for step in (1, 2, 3):
         checkpoints.save(tmp_path, Checkpoint(step, {"weight/a": np.float32([step])}, {"tokens": step}))
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["step-00000002.npz", "step-00000003.npz"]
-    (tmp_path / "step-00000003.npz").write_bytes(b"damaged")
+    newest = tmp_path / "step-00000003.npz"
+    newest.write_bytes(damage(newest.read_bytes()))
     with caplog.at_level(logging.WARNING, "nightshift"):
         found = checkpoints.newest(tmp_path)
     assert found
@@ -173,10 +190,12 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path: Path, caplog: pytest.LogC
     assert "step-00000003.npz is damaged" in caplog.text
 
 
-def test_what_a_killed_run_had_half_written_goes_away(tmp_path: Path) -> None:
-    (tmp_path / ".step-00000001.npz.99.partial").write_bytes(b"half")
-    checkpoints.save(tmp_path, Checkpoint(1, {}, {}))
-    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001.npz"]
+def test_checkpoints_that_a_killed_run_did_not_remove_are_removed(tmp_path: Path) -> None:
+    for step in (1, 2, 3):
+        checkpoints.save(tmp_path, Checkpoint(step, {}, {}))
+    shutil.copyfile(tmp_path / "step-00000003.npz", tmp_path / "step-00000001.npz")
+    checkpoints.prune(tmp_path)
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["step-00000002.npz", "step-00000003.npz"]
 
 
 @pytest.mark.parametrize(

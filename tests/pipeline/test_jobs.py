@@ -164,10 +164,18 @@ def test_the_sample_is_chosen_by_content(weather, tmp_path):
         (
             [("same", "same"), ("", "x")],
             config_for(),
-            "clean = every pair rejected: expected at least one of the 2 pairs",
+            "corpus.train = 2 pairs, all rejected: expected at least one pair .*empty 1, identical 1",
         ),
-        (WEATHER[:40], config_for(), r"hold_out.dev = 20: expected at most 10, as only 40 clean pairs"),
-        (WEATHER[:20], config_for(), r"hold_out.test = 30: expected at most 20, as only 20 clean pairs"),
+        (
+            WEATHER[:40],
+            config_for(),
+            r"hold_out.dev = 20: expected dev and test together to leave some of the 40 clean",
+        ),
+        (
+            WEATHER[:20],
+            config_for(),
+            r"hold_out.test = 30: expected dev and test together to leave some of the 20 clean",
+        ),
         (WEATHER[:50], config_for(20, 30), r"clean.hold_out = nothing left: .*all 50 clean pairs"),
     ],
 )

@@ -113,6 +113,7 @@ def test_a_file_is_replaced_in_one_step(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="no space left"):
         manifests.write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_outputs_are_listed_oldest_first(tmp_path):

@@ -77,3 +77,9 @@ def test_a_missing_file(tmp_path):
 def test_no_source_at_all(tmp_path):
     with pytest.raises(InputError, match="corpus.train .*expected at least one source of pairs"):
         ingest(CorpusConfig(), output_dir=tmp_path / "out")
+
+
+@pytest.mark.parametrize("path", ["", "/dev/zero", "/"])
+def test_what_is_no_file(tmp_path, path):
+    with pytest.raises(InputError, match=r"corpus.train\[0\].source = .*: expected a regular file"):
+        ingest(CorpusConfig(train=[{"source": path, "target": path}]), output_dir=tmp_path / "out")

@@ -87,14 +87,18 @@ def test_a_lost_file_makes_the_stage_run_again(tmp_path, log):
     (made.directory / "a.txt").unlink()
     again = stage()(CopyConfig(), output_dir=tmp_path)
     assert again.digest == made.digest
-    assert reasons(log)[1] == "because its finished output was damaged or removed"
+    assert reasons(log)[1] == "because what it made is damaged or gone"
 
 
 def test_a_damaged_input_is_found_before_it_is_used(tmp_path):
     source = stage()(CopyConfig(), output_dir=tmp_path / "a")
     (source.directory / "a.txt").write_text("ONE")
-    with pytest.raises(InputError, match=r"a.txt: expected the 3 bytes"):
-        stage(name="second", takes=("text",))(CopyConfig(), source, output_dir=tmp_path / "b")
+    second = stage(name="second", takes=("text",))
+    with pytest.raises(InputError, match=r"a.txt: expected the 3 bytes.* run the same command again and copy makes it"):
+        second(CopyConfig(), source, output_dir=tmp_path / "b")
+    again = stage()(CopyConfig(), output_dir=tmp_path / "a")
+    assert again.digest == source.digest
+    assert second(CopyConfig(), again, output_dir=tmp_path / "b").counts == {"letters": 3}
 
 
 def test_an_output_that_no_longer_holds_elsewhere(tmp_path):
@@ -120,6 +124,16 @@ def test_a_stage_that_resumes_keeps_what_it_had(tmp_path):
         stage(fail_half_way, resumes=True)(CopyConfig(), output_dir=tmp_path)
     made = stage(resumes=True)(CopyConfig(), output_dir=tmp_path)
     assert [file.path for file in made.files] == ["a.txt", "half.txt"]
+
+
+def test_a_stage_that_resumes_drops_what_was_half_written(tmp_path):
+    made = stage(resumes=True)(CopyConfig(), output_dir=tmp_path)
+    (made.directory / "manifest.json").unlink()
+    (made.directory / ".manifest.json.99.partial").write_text("half")
+    (made.directory / "deep" / ".export.partial").mkdir(parents=True)
+    (made.directory / "deep" / ".export.partial" / "weights").write_text("half")
+    again = stage(resumes=True)(CopyConfig(), output_dir=tmp_path)
+    assert [file.path for file in again.files] == ["a.txt"]
 
 
 def start(tmp_path, pause):
