@@ -87,14 +87,13 @@ def retrain(preset: str | None, file: Path | None, overrides: tuple[str, ...]) -
 
     config = load(preset, file, overrides)
     check(config)  # before Prefect is imported and its server started, which takes a while
-    from flows.server import some_server
+    from flows.retrain import retrain as flow
+    from flows.server import ensure_server
+    from flows.summary import as_text
 
     started = datetime.now(UTC).isoformat()
-    with some_server():
-        from flows.retrain import retrain as flow
-        from flows.summary import as_text
-
-        night = flow(config)
+    ensure_server()
+    night = flow(config)
     click.echo("\n" + as_text(config, night, program=sys.argv[0]))
     if night.is_older_than(started):
         click.echo("\n  nothing was new: every stage found its output finished")

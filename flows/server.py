@@ -7,74 +7,55 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from prefect.context import refresh_global_settings_context
 from prefect.settings import PREFECT_API_URL
 
 STARTS_WITHIN = 180.0  # seconds; the first start on a machine creates Prefect's database
-ENDS_WITHIN = 10.0
 
-# Waits for the end of its input, which comes when the run ends in whatever way, and then ends the server.
+# Waits for the end of its input, which comes when the run has ended in whatever way, and then ends the server.
 GUARD = 'read -r _; kill -- "-$1" 2>/dev/null'
 
 
-@contextmanager
-def some_server() -> Iterator[None]:
+def ensure_server() -> None:
     """Sees to it that there is a server: the one PREFECT_API_URL or the profile names, or a temporary one.
 
     Prefect would start one of its own accord, but that one is hit by the Ctrl-C that is meant for the run, which then
     waits for it in vain, and it stays behind for good when the run is killed. Ours has a session of its own, and a
-    guard at the other end of a pipe. Enter this before anything else of Prefect is imported.
+    guard at the other end of a pipe.
 
     Raises:
         RuntimeError: the server does not start; the message holds what it printed.
     """
     if PREFECT_API_URL.value():
-        yield
         return
     with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    address = ["--host", "127.0.0.1", "--port", str(port)]
+        port = str(probe.getsockname()[1])
     prefect = str(Path(sys.executable).with_name("prefect"))
+    command = [prefect, "server", "start", "--no-services", "--no-ui", "--host", "127.0.0.1", "--port", port]
     with tempfile.TemporaryFile() as printed:
         server = subprocess.Popen(  # noqa: S603 -- nothing in it was given by anyone
-            [prefect, "server", "start", "--no-services", "--no-ui", *address],
-            stdin=subprocess.DEVNULL,
-            stdout=printed,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
+            command, stdin=subprocess.DEVNULL, stdout=printed, stderr=subprocess.STDOUT, start_new_session=True
         )
-        guard = subprocess.Popen(  # noqa: S603
-            ["/bin/sh", "-c", GUARD, "guard", str(server.pid)], stdin=subprocess.PIPE, start_new_session=True
-        )
-        try:
-            url = f"http://127.0.0.1:{port}/api"
-            wait_for(server, url)
-            os.environ["PREFECT_API_URL"] = url
-            yield
-        except ServerError as error:
+        guard = ["/bin/sh", "-c", GUARD, "guard", str(server.pid)]
+        subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603
+        url = f"http://127.0.0.1:{port}/api"
+        if not answers(server, url):
             printed.seek(0)
-            raise RuntimeError(f"{error}: {printed.read().decode(errors='replace')}") from error
-        finally:
-            os.environ.pop("PREFECT_API_URL", None)
-            guard.communicate()  # closes the pipe
-            server.wait(ENDS_WITHIN)
+            said = printed.read().decode(errors="replace")
+            raise RuntimeError(f"Prefect's temporary server does not answer, exit code {server.poll()}: {said}")
+    os.environ["PREFECT_API_URL"] = url
+    refresh_global_settings_context()
 
 
-class ServerError(Exception):
-    """The temporary server does not answer."""
-
-
-def wait_for(server: subprocess.Popen[bytes], url: str) -> None:
-    """Returns as soon as the server is healthy."""
+def answers(server: subprocess.Popen[bytes], url: str) -> bool:
+    """Waits until the server is healthy; False where it ended or takes too long."""
     deadline = time.monotonic() + STARTS_WITHIN
-    while True:
+    while server.poll() is None and time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(f"{url}/health", timeout=5):  # noqa: S310 -- on this machine
-                return
-        except OSError as error:
-            if server.poll() is not None or time.monotonic() > deadline:
-                raise ServerError(f"Prefect's temporary server does not answer, exit code {server.poll()}") from error
+                return True
+        except OSError:
             time.sleep(0.1)
+    return False

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -287,7 +288,9 @@ def test_no_server_outlives_a_killed_run(tmp_path, environment):
 def test_a_run_that_is_interrupted_ends_at_once(tmp_path, environment, sent, codes):
     command = [NIGHTSHIFT, "retrain", "--preset", "weather", *options("train.steps=100000")]
     given = {"cwd": tmp_path, "env": environment, "stderr": subprocess.PIPE, "text": True}
-    run = subprocess.Popen(command, start_new_session=True, **given)
+    # A background job of a shell ignores Ctrl-C and hands that down; a terminal's does not.
+    heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    run = subprocess.Popen(command, start_new_session=True, preexec_fn=heeding, **given)
     for line in run.stderr:
         if line.startswith("train "):
             break
