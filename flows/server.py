@@ -6,11 +6,14 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
 from prefect.context import refresh_global_settings_context
 from prefect.settings import PREFECT_API_URL
+
+from pipeline.errors import InputError
 
 STARTS_WITHIN = 180.0  # seconds; the first start on a machine creates Prefect's database
 
@@ -26,9 +29,13 @@ def ensure_server() -> None:
     guard at the other end of a pipe.
 
     Raises:
-        RuntimeError: the server does not start; the message holds what it printed.
+        InputError: the server that is named does not answer.
+        RuntimeError: the temporary server does not start; the message holds what it printed.
     """
-    if PREFECT_API_URL.value():
+    named = PREFECT_API_URL.value()
+    if named:
+        if not is_healthy(named):
+            raise InputError("PREFECT_API_URL", named, "the address of a Prefect server that answers", "is it running?")
         return
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = str(probe.getsockname()[1])
@@ -53,9 +60,18 @@ def answers(server: subprocess.Popen[bytes], url: str) -> bool:
     """Waits until the server is healthy; False where it ended or takes too long."""
     deadline = time.monotonic() + STARTS_WITHIN
     while server.poll() is None and time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(f"{url}/health", timeout=5):  # noqa: S310 -- on this machine
-                return True
-        except OSError:
-            time.sleep(0.1)
+        if is_healthy(url):
+            return True
+        time.sleep(0.1)
     return False
+
+
+def is_healthy(url: str) -> bool:
+    """Whether a Prefect server answers at an address; one that wants a key answers too."""
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=10):  # noqa: S310 -- the address is the user's own
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False

@@ -1,15 +1,16 @@
 """The whole configuration of a night, and how it is put together from a preset, a file and overrides."""
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from model.config import DeviceConfig, EvaluateConfig, TrainConfig
 from model.promotion import RegisterConfig
@@ -62,6 +63,13 @@ class RetrainConfig(Frozen):
     promotion: RegisterConfig = RegisterConfig()
     beam: BeamConfig = Field(BeamConfig(), description="With what the Beam jobs run.")
     devices: DeviceConfig = Field(DeviceConfig(), description="On what the training runs.")
+
+    @field_validator("workspace")
+    @classmethod
+    def _is_local(cls, workspace: Path) -> Path:
+        if ":/" in str(workspace):
+            raise PydanticCustomError("workspace", "a folder on this machine; only the registry may be in the cloud")
+        return workspace.expanduser()
 
     @property
     def name(self) -> str:
@@ -137,10 +145,21 @@ def file_text(path: Path) -> str:
         raise InputError("--config", path, "a YAML file that can be read", str(error)) from error
 
 
+class Yaml(yaml.SafeLoader):
+    """YAML in which only true and false are booleans, as of YAML 1.2: `no` is a language."""
+
+
+Yaml.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+Yaml.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(true|false|True|False)$"), list("tfTF"))
+
+
 def parse(text: str, origin: str) -> dict[str, Any]:
     """YAML text as a mapping."""
     try:
-        fields = yaml.safe_load(text) or {}
+        fields = yaml.load(text, Yaml) or {}  # noqa: S506 -- it is a SafeLoader
     except yaml.YAMLError as error:
         raise InputError("--config", origin, "YAML", " ".join(str(error).split())) from error
     if not isinstance(fields, dict):
@@ -158,7 +177,7 @@ def nested(override: str) -> dict[str, Any]:
     if not separator or not all(key.split(".")):
         raise InputError("--set", override, "section.key=value, such as train.steps=500")
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, Yaml)  # noqa: S506 -- it is a SafeLoader
     except yaml.YAMLError as error:
         raise InputError("--set", override, "a value in YAML", " ".join(str(error).split())) from error
     for part in reversed(key.split(".")):

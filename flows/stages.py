@@ -1,5 +1,6 @@
 """The stages as Prefect tasks: how often they are tried again and how long they may take. Each body is one call."""
 
+import errno
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -16,13 +17,16 @@ from pipeline.manifest import Manifest
 from pipeline.stage import Stage, log
 from pipeline.storage import Conflict
 
+HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}  # waiting frees no disk
 WAITS = [10.0, 60.0, 300.0]  # seconds before each new try
 
 
 def may_pass(task: Any, run: Any, state: Any) -> bool:
     """Whether a failure is worth another try: storage and networks recover, bad input and defects do not."""
     failure = state.data
-    is_worth_it = isinstance(failure, OSError | Conflict)
+    is_worth_it = isinstance(failure, OSError | Conflict) and not isinstance(failure, TimeoutError)
+    if isinstance(failure, OSError) and failure.errno in HOPELESS:
+        is_worth_it = False
     if is_worth_it and run.run_count <= len(WAITS):
         log.warning("%-16s failed    %s; trying again in %.0f s", task.name, failure, WAITS[run.run_count - 1])
     return is_worth_it

@@ -83,7 +83,8 @@ def command(config: RetrainConfig, night: Night, program: str) -> str:
     held_out = islice(read_pairs(night.pairs.path("test.parquet")), 100)
     example = min((pair.source for pair in held_out if pair.source.strip()), key=len, default="")
     where = [] if config.registry == RetrainConfig().registry else ["--registry", config.registry]
-    return shlex.join([program, "translate", *where, "--name", config.name, example])
+    options = [*where, "--name", config.name, *(["--"] if example.startswith("-") else [])]
+    return shlex.join([program, "translate", *options, example])
 
 
 def row(title: str, text: str) -> str:

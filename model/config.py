@@ -51,12 +51,15 @@ class TrainConfig(StageConfig):
     learning_rate: float = Field(0.002, gt=0, le=1, description="Adam's step size at its highest.")
     warmup_steps: int = Field(200, ge=0, description="Steps in which the step size rises from zero to its highest.")
     schedule: Literal["cosine", "inverse_sqrt", "constant"] = Field(
-        "cosine", description="What the step size does after the warm-up: falls to zero, with 1/sqrt(step), or stays."
+        "cosine",
+        description="What the step size does after the warm-up: falls towards zero, with 1/sqrt(step), or stays.",
     )
     label_smoothing: float = Field(
         0.1, ge=0, lt=1, description="Probability that the target spreads over the whole vocabulary."
     )
-    clip_norm: float = Field(1.0, gt=0, description="Largest norm of the whole gradient of the loss per token.")
+    clip_norm: float = Field(
+        1.0, gt=0, allow_inf_nan=False, description="Largest norm of the whole gradient of the loss per token."
+    )
     seed: int = Field(1, ge=0, le=1_000_000, description="Decides the first weights, the batches' order, the dropout.")
     checkpoint_every: int = Field(500, ge=1, description="Steps between two checkpoints.")
     evaluate_every: int = Field(500, ge=1, description="Steps between two measurements of the dev loss.")
@@ -72,7 +75,10 @@ class EvaluateConfig(StageConfig):
 
 
 class DeviceConfig(Frozen):
-    """What a training runs on. It decides the time, not the result."""
+    """What a training runs on. It decides the time, not the result, which rounding alone may change.
+
+    Without dropout any number of replicas takes the same step; with dropout each replica draws masks of its own.
+    """
 
     strategy: Literal["one", "mirrored"] = Field(
         "one", description="One device, or a copy of the model on each device of this machine."

@@ -19,6 +19,7 @@ from pipeline.pairs import read_pairs
 from pipeline.stage import Outcome
 
 SETS = ("dev", "test")
+BATCH_CHARACTERS = 8192  # of a batch, padding included: scoring needs memory for each token times the vocabulary
 
 
 @dataclass(frozen=True)
@@ -99,18 +100,29 @@ def score(exported: Exported, sources: Sequence[str], references: Sequence[str],
 def in_batches(function: Callable[..., Sequence[Any]], size: int, *columns: Sequence[str]) -> list[Any]:
     """Applies a function of lists to batches of rows of similar length; results come in the order of the rows.
 
+    A batch has at most `size` rows, and its rows times its longest text stay within `BATCH_CHARACTERS`, unless a single
+    row does not.
+
     >>> in_batches(lambda words: [word.upper() for word in words], 2, ["three", "a", "to"])
     ['THREE', 'A', 'TO']
     """
-    order = sorted(range(len(columns[0])), key=lambda row: [len(column[row]) for column in columns])
+    lengths = [max(len(text) for text in texts) for texts in zip(*columns, strict=True)]
+    order = sorted(range(len(lengths)), key=lambda row: [lengths[row], *(len(column[row]) for column in columns)])
     results: list[Any] = [None] * len(order)
-    for rows in chunks(order, size):
+    for rows in chunks(order, lengths, size):
         answers = function(*([column[row] for row in rows] for column in columns))
         for row, answer in zip(rows, answers, strict=True):
             results[row] = answer
     return results
 
 
-def chunks(rows: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    """Cuts a list into parts of a size, the last one may be shorter."""
-    return (rows[start : start + size] for start in range(0, len(rows), size))
+def chunks(order: Sequence[int], lengths: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    """Cuts rows, given from the shortest to the longest, into the batches of `in_batches`."""
+    start = 0
+    for end, row in enumerate(order):
+        rows = end + 1 - start
+        if rows > size or (rows > 1 and rows * lengths[row] > BATCH_CHARACTERS):
+            yield order[start:end]
+            start = end
+    if order:
+        yield order[start:]

@@ -53,6 +53,7 @@ class Translator(tf.Module):  # type: ignore[misc]
 
     def score(self, sources: tf.Tensor, targets: tf.Tensor) -> dict[str, tf.Tensor]:
         """How probable the model finds given translations; the closing token counts."""
+        tf.debugging.assert_equal(tf.size(sources), tf.size(targets), "there must be as many targets as sources")
         logits, tokens, rows = self._model.value.predict(self.ids(sources), self.ids(targets), None)
         sentences = tf.size(targets)
         sums = tf.math.unsorted_segment_sum(-cross_entropy(logits, tokens), rows, sentences)
@@ -60,10 +61,12 @@ class Translator(tf.Module):  # type: ignore[misc]
         return {"log_probabilities": sums, "tokens": counts}
 
     def ids(self, sentences: tf.Tensor) -> tf.Tensor:
-        """Token ids with `EOS` after each sentence, padded at the end: `[B, S]`."""
+        """Token ids with `EOS` after each sentence, padded at the end: `[B, S]`, S being 1 for no sentences."""
+        sentences = tensorflow_text.normalize_utf8(sentences, "NFC")  # the form in which the model learned
         ids = self.tokenizer.tokenize(sentences)
         ends = tf.fill([tf.size(sentences), 1], EOS)
-        return tf.concat([ids, ends], axis=1).to_tensor(PAD)
+        padded = tf.concat([ids, ends], axis=1).to_tensor(PAD)
+        return tf.pad(padded, [[0, 0], [0, tf.maximum(0, 1 - tf.shape(padded)[1])]], constant_values=PAD)
 
 
 class NotTracked:
@@ -121,6 +124,8 @@ class Exported:
 
     def score(self, sources: Sequence[str], targets: Sequence[str]) -> tuple[list[float], list[int]]:
         """Log-probability of each target given its source, and its number of tokens."""
+        if len(sources) != len(targets):
+            raise ValueError(f"{len(sources)} sources and {len(targets)} targets: there must be as many of both")
         if not sources:
             return [], []
         found = self._score(sources=tf.constant(sources), targets=tf.constant(targets))

@@ -6,20 +6,22 @@ from model.config import TrainConfig
 
 
 def learning_rate(config: TrainConfig, step: int) -> float:
-    """The step size of a step, the first being 1.
+    """The step size of a step, from 1 to `config.steps`.
 
-    >>> [learning_rate(TrainConfig(steps=8, warmup_steps=4, learning_rate=0.4), step) for step in (1, 2, 4, 6, 8)]
-    [0.1, 0.2, 0.4, 0.2, 0.0]
+    >>> config = TrainConfig(steps=7, warmup_steps=4, learning_rate=0.4)
+    >>> [round(learning_rate(config, step), 3) for step in (1, 2, 4, 6, 7)]
+    [0.1, 0.2, 0.4, 0.2, 0.059]
 
-    The cosine is the one of Loshchilov & Hutter (2017) without restarts, the inverse square root is the one of Vaswani
+    The cosine is the one of Loshchilov & Hutter (2017) without restarts; it would reach zero at the step after the
+    last, so that no step is taken in vain. The inverse square root is the one of Vaswani
     et al. (2017).
     """
-    peak, warmup = config.learning_rate, config.warmup_steps
+    peak, warmup = config.learning_rate, max(1, config.warmup_steps)
     if step < warmup:
         return peak * step / warmup
     if config.schedule == "cosine":
-        done = (step - warmup) / max(1, config.steps - warmup)
-        return peak * (1 + math.cos(math.pi * min(1.0, done))) / 2
+        done = (step - warmup) / (config.steps + 1 - warmup)
+        return peak * (1 + math.cos(math.pi * done)) / 2
     if config.schedule == "inverse_sqrt":
-        return peak * math.sqrt(max(1, warmup) / step)
+        return peak * math.sqrt(warmup / step)
     return peak

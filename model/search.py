@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from model.attention import MASKED
 from model.config import SearchConfig
 from pipeline.vocabulary import BOS, EOS, PAD
 
 State = Any
 Step = Callable[[tf.Tensor, State], tuple[tf.Tensor, State]]
 
-IMPOSSIBLE = -1e9  # a log-probability that nothing possible is below, finite so that sums stay numbers
+IMPOSSIBLE = MASKED  # a log-probability that nothing possible is below, finite so that sums stay numbers
 
 
 class Found(NamedTuple):
@@ -35,6 +36,16 @@ class Rows(NamedTuple):
     last: tf.Tensor  # int32 [B]: the token written last
     has_ended: tf.Tensor  # bool [B]
     totals: tf.Tensor  # [B]: log-probability of what is written
+    state: State
+
+
+class Beams(NamedTuple):
+    """What beam search knows of each sentence's hypotheses."""
+
+    written: tf.Tensor  # int32 [B, K, 1 + T], from BOS on, PAD after the end
+    totals: tf.Tensor  # [B, K]: log-probability of what is written
+    lengths: tf.Tensor  # int32 [B, K]: tokens written, EOS included
+    best: Found  # of all that have ended until now, `[B, 1 + T]` like `written`
     state: State
 
 
@@ -64,7 +75,8 @@ def greedy(step: Step, state: State, sentences: tf.Tensor, *, max_length: int, l
 
     start = Rows(tf.fill([sentences], BOS), tf.fill([sentences], False), tf.zeros([sentences]), state)
     _, rows, written = tf.while_loop(
-        lambda time, rows, _: (time < max_length) & ~tf.reduce_all(rows.has_ended),
+        # The first step is taken even for no sentences, since there must be something to stack.
+        lambda time, rows, _: tf.equal(time, 0) | ((time < max_length) & ~tf.reduce_all(rows.has_ended)),
         extend,
         (0, start, tf.TensorArray(tf.int32, size=0, dynamic_size=True, element_shape=[None])),
     )
@@ -77,18 +89,20 @@ def beam(
 ) -> Found:
     """Keeps the K most probable beginnings of each sentence (Graves, 2012; Sutskever et al., 2014).
 
-    Hypotheses that have ended stay in the beam with their score divided by ((5 + length) / 6) ** penalty (Wu et al.,
-    2016) and push out worse ones. A sentence is done when all of its K have ended, or when none that goes on can still
-    become better than the best that has ended.
+    Hypotheses are compared by their log-probability divided by ((5 + length) / 6) ** penalty (Wu et al., 2016). Those
+    that have ended stay in the beam and push out worse ones; the best of them all is the answer, even if better
+    beginnings push it out and come to nothing afterwards. A sentence is done when all of its K have ended, or when none
+    that goes on can still become better than the best that has ended. An answer is cut off where none has ended.
     """
     rows = sentences * beams
     state = tf.nest.map_structure(lambda part: tf.repeat(part, beams, axis=0), state)
     # At first all K rows of a sentence are the same: only the first may win.
     first = tf.tile(tf.constant([[0.0] + [IMPOSSIBLE] * (beams - 1)]), [sentences, 1])
 
-    def extend(time: tf.Tensor, written: tf.Tensor, totals: tf.Tensor, lengths: tf.Tensor, state: State) -> Any:
-        has_ended = is_end(written[:, :, -1])  # [B, K]
-        gains, state = step(tf.reshape(written[:, :, -1], [rows]), state)
+    def extend(time: tf.Tensor, beam: Beams) -> tuple[tf.Tensor, Beams]:
+        last = beam.written[:, :, -1]
+        has_ended = is_end(last)  # [B, K]
+        gains, state = step(tf.reshape(last, [rows]), beam.state)
         # K of the whole row of candidates are among the K best of each hypothesis.
         top, tokens = best_of(gains, beams)  # [N, K]
         shape = [sentences, beams, beams]
@@ -97,47 +111,57 @@ def beam(
         free = tf.constant([0.0] + [IMPOSSIBLE] * (beams - 1))
         gains = tf.where(has_ended[:, :, tf.newaxis], free, gains)
         tokens = tf.where(has_ended[:, :, tf.newaxis], PAD, tokens)
-        totals = tf.reshape(totals[:, :, tf.newaxis] + gains, [sentences, beams * beams])
-        longer = tf.repeat(lengths + tf.where(has_ended, 0, 1), beams, axis=1)  # [B, K*K]
-        _, chosen = tf.math.top_k(totals / penalty(longer, length_penalty), beams)  # [B, K]
+        totals = tf.reshape(beam.totals[:, :, tf.newaxis] + gains, [sentences, beams * beams])
+        longer = tf.repeat(beam.lengths + tf.where(has_ended, 0, 1), beams, axis=1)  # [B, K*K]
+        scores, chosen = tf.math.top_k(totals / penalty(longer, length_penalty), beams)  # [B, K]
+        totals, lengths = (tf.gather(values, chosen, batch_dims=1) for values in (totals, longer))
         parents = chosen // beams
         picked = tf.gather(tf.reshape(tokens, [sentences, beams * beams]), chosen, batch_dims=1)
-        written = tf.concat([tf.gather(written, parents, batch_dims=1), picked[:, :, tf.newaxis]], axis=2)
+        written = tf.concat([tf.gather(beam.written, parents, batch_dims=1), picked[:, :, tf.newaxis]], axis=2)
         origin = tf.reshape(parents + tf.range(sentences)[:, tf.newaxis] * beams, [rows])
         state = tf.nest.map_structure(lambda part: tf.gather(part, origin), state)
-        return (
-            time + 1,
-            written,
-            tf.gather(totals, chosen, batch_dims=1),
-            tf.gather(longer, chosen, batch_dims=1),
-            state,
-        )
+        is_answer = is_end(picked) & (totals > IMPOSSIBLE / 2)
+        ended = best_row(written, tf.where(is_answer, scores, IMPOSSIBLE))
+        before = Found(tf.pad(beam.best.tokens, [[0, 0], [0, 1]], constant_values=PAD), beam.best.scores)
+        return time + 1, Beams(written, totals, lengths, better(before, ended), state)
 
-    def goes_on(time: tf.Tensor, written: tf.Tensor, totals: tf.Tensor, lengths: tf.Tensor, _: State) -> tf.Tensor:
-        has_ended = is_end(written[:, :, -1])
-        ended = tf.reduce_max(tf.where(has_ended, totals / penalty(lengths, length_penalty), IMPOSSIBLE), axis=1)
+    def goes_on(time: tf.Tensor, beam: Beams) -> tf.Tensor:
+        has_ended = is_end(beam.written[:, :, -1])
         # Log-probabilities only fall: the most that one can still reach is its total at the largest penalty.
-        hope = tf.reduce_max(tf.where(has_ended, IMPOSSIBLE, totals / penalty(max_length, length_penalty)), axis=1)
-        return (time < max_length) & tf.reduce_any(hope > ended)
+        hope = tf.reduce_max(tf.where(has_ended, IMPOSSIBLE, beam.totals / penalty(max_length, length_penalty)), axis=1)
+        return (time < max_length) & tf.reduce_any(hope > beam.best.scores)
 
-    start = tf.fill([sentences, beams, 1], BOS)
-    _, written, totals, lengths, _ = tf.while_loop(
+    nothing = tf.fill([sentences, beams, 1], BOS)
+    none = Found(nothing[:, 0], tf.fill([sentences], IMPOSSIBLE))
+    shapes = Beams(
+        tf.TensorShape([None, beams, None]),
+        tf.TensorShape([None, beams]),
+        tf.TensorShape([None, beams]),
+        Found(tf.TensorShape([None, None]), tf.TensorShape([None])),
+        tf.nest.map_structure(lambda part: tf.TensorShape([None, *part.shape[1:]]), state),
+    )
+    _, found = tf.while_loop(
         goes_on,
         extend,
-        (0, start, first, tf.zeros([sentences, beams], tf.int32), state),
-        shape_invariants=(
-            tf.TensorShape([]),
-            tf.TensorShape([None, beams, None]),
-            tf.TensorShape([None, beams]),
-            tf.TensorShape([None, beams]),
-            tf.nest.map_structure(lambda part: tf.TensorShape([None, *part.shape[1:]]), state),
-        ),
+        (0, Beams(nothing, first, tf.zeros([sentences, beams], tf.int32), none, state)),
+        shape_invariants=(tf.TensorShape([]), shapes),
     )
-    scores = totals / penalty(lengths, length_penalty)
-    # An answer that was cut off is taken only where nothing has ended.
-    best = tf.argmax(tf.where(is_end(written[:, :, -1]), scores, scores + IMPOSSIBLE), axis=1, output_type=tf.int32)
-    tokens = tf.gather(written[:, :, 1:], best, batch_dims=1)
-    return Found(without_end(tokens), tf.gather(scores, best, batch_dims=1))
+    cut_off = best_row(found.written, found.totals / penalty(found.lengths, length_penalty))
+    has_answer = found.best.scores > IMPOSSIBLE
+    tokens = tf.where(has_answer[:, tf.newaxis], found.best.tokens, cut_off.tokens)
+    return Found(without_end(tokens[:, 1:]), tf.where(has_answer, found.best.scores, cut_off.scores))
+
+
+def best_row(written: tf.Tensor, scores: tf.Tensor) -> Found:
+    """The best of each sentence's hypotheses: `[B, K, T]` and `[B, K]` to `[B, T]` and `[B]`."""
+    best = tf.argmax(scores, axis=1, output_type=tf.int32)
+    return Found(tf.gather(written, best, batch_dims=1), tf.reduce_max(scores, axis=1))
+
+
+def better(one: Found, other: Found) -> Found:
+    """The better of two answers to each sentence, the first one where they are equal."""
+    wins = other.scores > one.scores
+    return Found(tf.where(wins[:, tf.newaxis], other.tokens, one.tokens), tf.where(wins, other.scores, one.scores))
 
 
 def best_of(values: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:

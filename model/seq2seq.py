@@ -17,7 +17,7 @@ from model import decoder, recurrent
 from model.attention import MASKED, AdditiveAttention, Attention, Memory, MultiplicativeAttention
 from model.config import ModelConfig
 from model.decoder import DecoderState
-from pipeline.vocabulary import BOS, PAD
+from pipeline.vocabulary import BOS, PAD, UNK
 
 
 class Dropout(NamedTuple):
@@ -38,10 +38,12 @@ def drop(values: tf.Tensor, dropout: Dropout | None, place: int) -> tf.Tensor:
 class Seq2Seq(keras.layers.Layer):  # type: ignore[misc]
     """A bidirectional encoder and a decoder with attention (Bahdanau et al., 2015).
 
-    Two things differ from the paper. The cell is the one of `config.cell`, and attention is asked with the state of
-    the present step, its answer being fed to the cell at the next one (input feeding; Luong et al., 2015), so that
-    the readout sees a context chosen with the newest state. Source, target and output share one table of token
-    vectors, since they share one vocabulary (Press & Wolf, 2017).
+    Five things differ from the paper. The cell is the one of `config.cell`. The decoder starts from the last states of
+    both directions, not of the backward one alone. Attention is asked with the state of the present step, its answer
+    being fed to the cell at the next one (input feeding; Luong et al., 2015), so that the readout sees a context chosen
+    with the newest state. The readout is a tanh layer over state and context, not a maxout layer that sees the last
+    token too. Source, target and output share one table of token vectors, since they share one vocabulary (Press &
+    Wolf, 2017).
 
     Where a method takes `dropout`, None says that nothing is learned: no values are dropped, no gradient is prepared.
     """
@@ -118,12 +120,12 @@ class Seq2Seq(keras.layers.Layer):  # type: ignore[misc]
     def step(self, memory: Memory, state: DecoderState, tokens: tf.Tensor) -> tuple[tf.Tensor, DecoderState]:
         """One step of a search: the tokens just written, `[B]`, to the next one's log-probabilities, `[B, V]`.
 
-        Nothing but a real token or the end can follow, so `PAD` and `BOS` are made impossible.
+        Nothing but a token that stands for text or the end can follow, so `PAD`, `UNK` and `BOS` are made impossible.
         """
         projected = self.decoder.project(self.look_up(tokens))
         state = decoder.advance(self.decoder, self.attention, memory, state, projected)
         logits = self.logits(tf.concat([state.cell[0], state.context], axis=1), None)
-        never = tf.scatter_nd([[PAD], [BOS]], [MASKED, MASKED], [tf.shape(logits)[1]])
+        never = tf.scatter_nd([[PAD], [UNK], [BOS]], [MASKED] * 3, [tf.shape(logits)[1]])
         return tf.nn.log_softmax(logits) + never, state
 
     def logits(self, features: tf.Tensor, dropout: Dropout | None) -> tf.Tensor:

@@ -10,7 +10,6 @@ import hashlib
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Literal
 
 from pydantic import Field
 
@@ -28,7 +27,6 @@ class HoldOutConfig(Frozen):
 class CleanConfig(StageConfig):
     """Which pairs are kept, and into how many files they go."""
 
-    unicode_form: Literal["NFC", "NFKC"] = Field("NFC", description="Unicode normalisation form of both sides.")
     max_words: int = Field(200, ge=1, le=10_000, description="Longest side in words, separated by spaces.")
     max_characters: int = Field(1000, ge=1, le=100_000, description="Longest side in characters.")
     max_ratio: float = Field(9.0, ge=1, le=100, description="Largest ratio of the sides' lengths in characters.")
@@ -94,18 +92,18 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def normalize(config: CleanConfig, text: str) -> str:
-    r"""Composes characters and makes any run of white space one space.
+def normalize(text: str) -> str:
+    r"""Composes characters (NFC, as the exported model does too) and makes any run of white space one space.
 
-    >>> normalize(CleanConfig(), "  Cafe\u0301\u00a0 noir ")
+    >>> normalize("  Cafe\u0301\u00a0 noir ")
     'Café noir'
     """
-    return " ".join(unicodedata.normalize(config.unicode_form, text).split())
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def judge(config: CleanConfig, pair: SentencePair) -> Verdict:
     """Normalises a pair and puts it to every rule; the first reason found is the verdict."""
-    clean = SentencePair(normalize(config, pair.source), normalize(config, pair.target))
+    clean = SentencePair(normalize(pair.source), normalize(pair.target))
     reasons = (rule(config, clean) for rule in RULES)
     return Verdict(clean, next((reason for reason in reasons if reason), None))
 
@@ -164,13 +162,20 @@ class HeldOut:
         return side_key(pair.source) in self.sources or side_key(pair.target) in self.targets
 
 
-def hold_out(candidates: Iterable[SentencePair], dev: int, test: int) -> HeldOut:
+def hold_out(candidates: Iterable[SentencePair], dev: int, test: int, given: Iterable[SentencePair] = ()) -> HeldOut:
     """Takes the test set and then the dev set from candidates in the order of their content hashes.
 
     A pair that shares a side with one taken before is passed over, so that no sentence is in both sets. As the order is
     one of content, the sets stay nearly the same while a corpus grows, and no pair moves from training to the test set.
+
+    Args:
+        candidates: pairs to choose from.
+        dev: how many to take for the dev set.
+        test: how many to take for the test set.
+        given: pairs of a set that the corpus brings, which share no side with those taken either.
     """
-    taken: tuple[set[str], set[str]] = (set(), set())
+    given = list(given)
+    taken = {side_key(pair.source) for pair in given}, {side_key(pair.target) for pair in given}
     chosen: list[SentencePair] = []
     for pair in candidates:
         keys = side_key(pair.source), side_key(pair.target)

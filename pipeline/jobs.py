@@ -186,8 +186,8 @@ def check_clean(config: CleanConfig, counts: dict[str, int], given: dict[str, li
     for split in ("test", "dev"):
         wanted = getattr(config.hold_out, split)
         if given[split] is None and counts[split] < wanted:
-            allowed = f"dev and test together to leave some of the {usable:,} clean pairs for training"
-            cause = f"the corpus is small: lower it, or give a set of your own with corpus.{split}"
+            allowed = f"fewer, as {counts[split]:,} were found among {usable:,} clean pairs"
+            cause = f"few pairs share no sentence with another; or give a set of your own with corpus.{split}"
             raise InputError(f"clean.hold_out.{split}", wanted, allowed, cause)
     if not counts["train.kept"]:
         cause = f"all {usable:,} clean pairs share a side with the dev or test set"

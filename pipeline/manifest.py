@@ -29,6 +29,7 @@ PACKAGES = (
     "nightshift",
     "apache-beam",
     "numpy",
+    "pirateweather-translations",
     "pyarrow",
     "sacrebleu",
     "sentencepiece",
@@ -112,7 +113,7 @@ def read(directory: Path) -> Manifest:
     path = directory / NAME
     try:
         fields = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError("manifest", path, "an output with a manifest", "the stage never finished") from error
     except ValueError as error:
         raise InputError("manifest", path, "JSON", "damaged after it was written") from error
@@ -126,8 +127,16 @@ def read(directory: Path) -> Manifest:
 
 def complete_outputs(output_dir: Path) -> Iterator[Manifest]:
     """Manifests of all complete outputs below a stage's folder, oldest first."""
-    found = [read(path.parent) for path in output_dir.glob(f"*/{NAME}")]
-    yield from sorted(found, key=lambda manifest: manifest.finished)
+    found = (read_if_whole(path.parent) for path in output_dir.glob(f"*/{NAME}"))
+    yield from sorted(filter(None, found), key=lambda manifest: manifest.finished)
+
+
+def read_if_whole(directory: Path) -> Manifest | None:
+    """A folder's manifest, None where there is none or it cannot be read: then the folder is no output."""
+    try:
+        return read(directory)
+    except InputError:
+        return None
 
 
 def fingerprint(stage: str, stage_version: int, config: Mapping[str, Any], inputs: Mapping[str, InputRecord]) -> str:

@@ -8,6 +8,7 @@ A source is two aligned text files or the embedded weather corpus:
 """
 
 from collections.abc import Iterator, Mapping
+from importlib import metadata
 from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -22,6 +23,7 @@ from pipeline.records import SentencePair
 from pipeline.stage import Outcome, stage
 from pipeline.weather import check_languages, weather_pairs
 
+WEATHER_PACKAGE = "pirateweather-translations"
 SPLITS = ("train", "dev", "test")
 
 
@@ -91,8 +93,11 @@ def check_sources(config: CorpusConfig) -> dict[str, Path]:
 
 
 def digests_of_files(config: CorpusConfig) -> Mapping[str, InputRecord]:
-    """What the corpus is made of, by name: the digest of each text file."""
+    """What the corpus is made of, by name: the digest of each text file, the version of the weather package."""
     digests = {name: sha256_of_file(path) for name, path in check_sources(config).items()}
+    for _, name, source in config.sources():
+        if isinstance(source, WeatherSource):  # its sentences come with the package
+            digests[name] = f"{WEATHER_PACKAGE} {metadata.version(WEATHER_PACKAGE)}"
     return {name: InputRecord(kind="text", fingerprint=digest, digest=digest) for name, digest in digests.items()}
 
 
@@ -152,11 +157,14 @@ def text_pairs(name: str, source: Path, target: Path) -> Iterator[SentencePair]:
 
 
 def lines_of(name: str, path: Path) -> Iterator[str]:
-    """Lines of a UTF-8 file without their ends. Only a line feed ends a line, whatever else Unicode calls a break."""
+    """Lines of a UTF-8 file, without their ends and without a byte order mark.
+
+    Only a line feed ends a line, whatever else Unicode calls a break.
+    """
     with existing_file(name, str(path)).open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
-                yield line.rstrip(b"\r\n").decode()
+                yield line.rstrip(b"\r\n").decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
                 place = f"byte {error.start + 1} of line {number:,} is 0x{line[error.start]:02x}"
                 raise InputError(name, path, "a file in UTF-8", f"{place}: saved in another encoding?") from error

@@ -91,17 +91,19 @@ class Stage(Generic[Config]):
         folder = output_dir / fingerprint[:12]
         reason = self.why(config, records, output_dir, folder)
         started = time.monotonic()
-        make_folder(folder)
-        with only_one(folder.with_name(f".{folder.name}.lock")):
+        make_folder(output_dir)
+        with only_one(output_dir / f".{folder.name}.lock"):
             finished = self.find(config, *inputs, output_dir=output_dir, **resources)
             if finished:  # by another run, between the first look and the lock
+                log.info("%-16s reused    %s", self.name, describe(finished.counts))
                 return finished
             log.info("%-16s started   %s", self.name, reason)
+            make_folder(folder)
             (folder / manifests.NAME).unlink(missing_ok=True)
             remove(folder.rglob(manifests.PARTIAL) if self.resumes else folder.iterdir())
-            for given in inputs:
-                verify(given)
             with leaving_nothing_half_written(folder, unless=self.resumes):
+                for given in inputs:
+                    verify(given)
                 outcome = self.body(config, *inputs, folder=folder, **resources)
             made = Manifest(
                 kind=self.makes,
@@ -126,10 +128,8 @@ class Stage(Generic[Config]):
         """The finished output for exactly this configuration and these inputs, or None."""
         fingerprint = self.fingerprint(config, self.records(config, inputs))
         folder = output_dir / fingerprint[:12]
-        if not (folder / manifests.NAME).exists():
-            return None
-        found = manifests.read(folder)
-        if found.fingerprint != fingerprint or found.missing_files():
+        found = manifests.read_if_whole(folder)
+        if not found or found.fingerprint != fingerprint or found.missing_files():
             return None
         if self.still_holds and not self.still_holds(found, **resources):
             return None
@@ -156,6 +156,9 @@ class Stage(Generic[Config]):
 
     def why(self, config: Config, records: Mapping[str, InputRecord], output_dir: Path, folder: Path) -> str:
         """One phrase that says what makes the stage run."""
+        there = manifests.read_if_whole(folder)
+        if there and not there.missing_files():
+            return "because what it made elsewhere is not there"
         if (folder / manifests.NAME).exists():
             return "because what it made is damaged or gone"
         if folder.exists():

@@ -24,7 +24,7 @@ Block = tuple[str, int]  # a Parquet file and the number of a row group in it
 Judged = tuple[bytes, str, str, str]  # content hash, source, target, reason to reject it or ""
 Keyed = tuple[bytes, str, str]  # content hash, source, target
 
-CANDIDATES_PER_PLACE = 4  # how many pairs are looked at for each place in a held-out set, as some share a side
+CANDIDATES_PER_PLACE = 20  # how many pairs are looked at for each place in a held-out set, as some share a side
 
 
 class Judge(beam.PTransform):
@@ -67,7 +67,7 @@ class HoldOut(beam.PTransform):
     def choose(self, candidates: list[Keyed]) -> HeldOut:
         """The given sets, and new ones where none is given."""
         pairs = [SentencePair(source, target) for _, source, target in candidates]
-        chosen = hold_out(pairs, self.wanted_dev, self.wanted_test)
+        chosen = hold_out(pairs, self.wanted_dev, self.wanted_test, [*(self.dev or ()), *(self.test or ())])
         return HeldOut(
             dev=chosen.dev if self.dev is None else tuple(self.dev),
             test=chosen.test if self.test is None else tuple(self.test),

@@ -86,6 +86,7 @@ def train_vocabulary(config: VocabularyConfig, sentences: Iterable[str]) -> byte
             model_writer=model,
             vocab_size=config.size,
             model_type=config.model_type,
+            normalization_rule_name="identity",  # what cleaning left is what the model must be able to write
             character_coverage=config.character_coverage,
             pad_id=PAD,
             unk_id=UNK,

@@ -290,7 +290,7 @@ def test_a_run_that_is_interrupted_ends_at_once(tmp_path, environment, sent, cod
     given = {"cwd": tmp_path, "env": environment, "stderr": subprocess.PIPE, "text": True}
     # A background job of a shell ignores Ctrl-C and hands that down; a terminal's does not.
     heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    run = subprocess.Popen(command, start_new_session=True, preexec_fn=heeding, **given)
+    run = subprocess.Popen(command, start_new_session=True, preexec_fn=heeding, **given)  # noqa: PLW1509
     for line in run.stderr:
         if line.startswith("train "):
             break

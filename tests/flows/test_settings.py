@@ -33,6 +33,12 @@ def test_lists_are_replaced_and_mappings_merged():
     assert merge({"a": {"b": 1, "c": [1, 2]}}, {"a": {"c": [3]}}) == {"a": {"b": 1, "c": [3]}}
 
 
+def test_norwegian_is_a_language(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("corpus: {source_language: no, reverse: true}")
+    assert load("weather", file, ["corpus.target_language=no"]).name == "weather-no-no"
+
+
 @pytest.mark.parametrize(
     ("override", "expected"),
     [("a=1", {"a": 1}), ("a.b.c=[x, 2]", {"a": {"b": {"c": ["x", 2]}}}), ("a=b=c", {"a": "b=c"}), ("a=", {"a": None})],
@@ -53,6 +59,7 @@ def test_an_override_is_yaml_at_a_dotted_key(override, expected):
         ("clean=5", "clean = 5: expected keys below it, such as {key: value}"),
         ("corpus.train=[{source: a.en}]", r"corpus.train\[0\].target = not given: expected a value"),
         ("corpus.train=[{source: a, target: b, x: 1}]", r"corpus.train\[0\].x = 1: expected one of the keys kind, s"),
+        ("workspace=gs://bucket/x", "workspace = gs://bucket/x: expected a folder on this machine"),
         ("train.steps=", "train.steps = not given: expected a whole number"),
         ("task=a/b", r"task = a/b: expected text of the form \^\[A-Za-z0-9_-\]\*\$"),
         ("corpus.train=5", r"corpus.train = 5: expected a list, such as \[{...}, {...}\]"),

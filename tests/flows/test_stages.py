@@ -1,3 +1,4 @@
+import errno
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +12,9 @@ from pipeline.storage import Conflict
     ("failure", "is_tried_again"),
     [
         (ConnectionError("reset"), True),
-        (OSError("no space left"), True),
+        (OSError(errno.EIO, "input/output error"), True),
+        (OSError(errno.ENOSPC, "no space left"), False),
+        (TimeoutError("scope timed out"), False),
         (Conflict("the champion moved"), True),
         (InputError("train.steps", 0, "at least 1"), False),
         (RuntimeError("pairs were lost"), False),

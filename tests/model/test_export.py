@@ -12,8 +12,8 @@ import pytest
 import tensorflow as tf
 
 from model.config import DeviceConfig, EvaluateConfig, SearchConfig, TrainConfig
-from model.evaluate import in_batches, score_model
-from model.export import Exported, Translator
+from model.evaluate import BATCH_CHARACTERS, in_batches, score_model
+from model.export import Exported, Translator, save
 from model.seq2seq import Seq2Seq
 from model.stages import evaluate, train
 from pipeline.errors import InputError
@@ -91,6 +91,34 @@ def test_text_the_vocabulary_has_never_seen_is_answered(exported: Exported) -> N
     assert exported.score([], []) == ([], [])
 
 
+def test_composed_and_decomposed_characters_are_the_same_text(exported: Exported) -> None:
+    assert exported.score(["r\u00e9 rain"], ["rain"]) == exported.score(["re\u0301 rain"], ["rain"])
+
+
+def test_no_sentences_are_answered_with_nothing(toy: Any, toy_config: Any, tmp_path: Path) -> None:
+    vocabulary = Vocabulary.load(toy.vocabulary.path("vocabulary.model"))
+    nothing = tf.constant([], tf.string)
+    for beams in (1, 3):
+        config = toy_config(search=SearchConfig(beams=beams))
+        weights = {w.path: w.numpy() for w in Seq2Seq(config.model, vocabulary.size, 1).trainable_variables}
+        save(weights, config, vocabulary, tmp_path / "export")
+        signatures = tf.saved_model.load(str(tmp_path / "export")).signatures
+        answers = signatures["translate"](sentences=nothing) | signatures["score"](sources=nothing, targets=nothing)
+        assert {name: values.shape.as_list() for name, values in answers.items()} == {
+            name: [0] for name in ("translations", "scores", "log_probabilities", "tokens")
+        }
+
+
+def test_sources_and_targets_of_unequal_number_are_refused(trained: Manifest) -> None:
+    exported = Exported.load(trained.directory / "export")
+    for sources, targets in ((["rain", "snow"], ["rain"]), (["rain"], ["rain", "snow"]), ([], ["rain"])):
+        with pytest.raises(ValueError, match=f"{len(sources)} sources and {len(targets)} targets"):
+            exported.score(sources, targets)
+    score = tf.saved_model.load(str(trained.directory / "export")).signatures["score"]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="as many targets as sources"):
+        score(sources=tf.constant(["rain", "snow"]), targets=tf.constant(["rain"]))
+
+
 def test_beams_find_answers_that_are_at_least_as_probable(trained: Manifest, toy: Any, held_out: list[Any]) -> None:
     config, vocabulary = TrainConfig(**trained.config), Vocabulary.load(toy.vocabulary.path("vocabulary.model"))
     newest = np.load(sorted((trained.directory / "checkpoints").iterdir())[-1])
@@ -162,6 +190,22 @@ def test_batches_keep_the_order_of_their_rows() -> None:
     words = ["ccc", "a", "bb", "dddd", "e"]
     assert in_batches(double, 2, words, list("12345")) == ["ccc1", "a2", "bb3", "dddd4", "e5"]
     assert calls == [2, 2, 1]
+
+
+def test_batches_of_long_rows_hold_fewer_of_them() -> None:
+    batches: list[list[tuple[str, str]]] = []
+
+    def paired(words: list[str], others: list[str]) -> list[tuple[str, str]]:
+        batches.append(list(zip(words, others, strict=True)))
+        return batches[-1]
+
+    lengths = np.random.default_rng(1).geometric(0.002, size=(300, 2)).tolist()
+    rows = [("a" * one, "b" * two) for one, two in [*lengths, (1, 2 * BATCH_CHARACTERS), (BATCH_CHARACTERS, 1), (0, 0)]]
+    assert in_batches(paired, 32, *(list(column) for column in zip(*rows, strict=True))) == rows
+    cells = [len(batch) * max(len(text) for row in batch for text in row) for batch in batches]
+    assert [len(batch) for batch, size in zip(batches, cells, strict=True) if size > BATCH_CHARACTERS] == [1]
+    assert max(len(batch) for batch in batches) == 32
+    assert len(batches) < 50
 
 
 def test_a_finished_training_is_not_repeated(trained: Manifest, toy: Any) -> None:

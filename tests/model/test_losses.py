@@ -28,15 +28,24 @@ def test_label_smoothing_spreads_the_target(smoothing: float) -> None:
 @pytest.mark.parametrize(
     ("schedule", "expected"),
     [
-        ("cosine", [0.05, 0.1, 0.05, 0.0]),
-        ("inverse_sqrt", [0.05, 0.1, 0.1 * 0.5**0.5, 0.1 * (1 / 3) ** 0.5]),
+        ("cosine", [0.05, 0.1, 0.05, 0.05 * (1 + np.cos(0.95 * np.pi))]),
+        ("inverse_sqrt", [0.05, 0.1, 0.1 * 0.5**0.5, 0.1 * (10 / 29) ** 0.5]),
         ("constant", [0.05, 0.1, 0.1, 0.1]),
     ],
 )
 def test_the_step_size_rises_and_then_follows_its_schedule(schedule: str, expected: list[float]) -> None:
-    config = TrainConfig(steps=30, warmup_steps=10, learning_rate=0.1, schedule=schedule)
-    assert [learning_rate(config, step) for step in (5, 10, 20, 30)] == pytest.approx(expected)
+    config = TrainConfig(steps=29, warmup_steps=10, learning_rate=0.1, schedule=schedule)
+    assert [learning_rate(config, step) for step in (5, 10, 20, 29)] == pytest.approx(expected)
 
 
-def test_without_a_warm_up_the_first_step_is_a_whole_one() -> None:
-    assert learning_rate(TrainConfig(warmup_steps=0, schedule="inverse_sqrt", learning_rate=0.1), 1) == 0.1
+@pytest.mark.parametrize("schedule", ["cosine", "inverse_sqrt", "constant"])
+def test_without_a_warm_up_the_first_step_is_a_whole_one(schedule: str) -> None:
+    for steps in (1, 100):
+        assert learning_rate(TrainConfig(steps=steps, warmup_steps=0, schedule=schedule, learning_rate=0.1), 1) == 0.1
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "inverse_sqrt", "constant"])
+@pytest.mark.parametrize("warmup", [0, 1, 4, 5, 6, 200])
+def test_no_step_is_taken_in_vain(schedule: str, warmup: int) -> None:
+    config = TrainConfig(steps=5, warmup_steps=warmup, schedule=schedule)
+    assert all(0 < learning_rate(config, step) <= config.learning_rate for step in range(1, 6))

@@ -114,12 +114,45 @@ def test_a_length_penalty_lets_the_longer_answer_win() -> None:
     assert long.tokens.numpy()[0].tolist()[:2] == [A, A]
 
 
-@pytest.mark.parametrize("beams", [1, 3])
-def test_an_answer_that_never_ends_is_cut_off(beams: int) -> None:
+def test_the_hypotheses_of_a_narrow_beam_are_compared_with_their_length_penalty() -> None:
+    table = {
+        (): {EOS: log(0.3), A: log(0.7)},
+        (A,): {A: log(0.42), B: log(0.41), EOS: log(0.17)},
+        (A, B): {EOS: 0.0},
+    }
+    found = beam(table_step([table], 2), start(1), tf.constant(1), beams=2, max_length=4, length_penalty=1.0)
+    assert found.tokens.numpy()[0].tolist()[:3] == [A, B, 0]  # 0.7 * 0.41 is less than 0.3, and not so by its length
+    assert found.scores.numpy() == pytest.approx([log(0.7 * 0.41) / (8 / 6)])
+
+
+def test_a_beam_remembers_the_best_answer_that_was_pushed_out() -> None:
+    pushed_out = {(): {A: log(0.62), B: log(0.08), EOS: log(0.3)}, (A,): {A: log(0.505), B: log(0.495)}}
+    endless = {(A,) * size: {A: 0.0} for size in range(5)}
+    found = beam(table_step([pushed_out, endless], 2), start(2), tf.constant(2), beams=2, max_length=4)
+    assert found.tokens.numpy().tolist() == [[0, 0, 0, 0], [A, A, A, A]]
+    assert found.scores.numpy() == pytest.approx([log(0.3), 0.0])
+
+
+def test_greedy_writes_nothing_after_the_end() -> None:
+    tables = [{(): {EOS: log(0.9), A: log(0.1)}}, {(): {A: 0.0}, (A,): {B: 0.0}, (A, B): {EOS: log(0.8)}}]
+    found = greedy(table_step(tables, 1), start(2), tf.constant(2), max_length=5, length_penalty=1.0)
+    assert found.tokens.numpy().tolist() == [[0, 0, 0], [A, B, 0]]
+    assert found.scores.numpy() == pytest.approx([log(0.9), log(0.8) / (8 / 6)])
+
+
+@pytest.mark.parametrize("penalty", [0.0, 1.0])
+@pytest.mark.parametrize("beams", [1, 3, 9])
+def test_an_answer_that_never_ends_is_cut_off(beams: int, penalty: float) -> None:
     tables = [{(A,) * size: {A: 0.0} for size in range(5)}]
-    config = SearchConfig(beams=beams, max_length=3, length_penalty=0.0)
+    config = SearchConfig(beams=beams, max_length=3, length_penalty=penalty)
     found = search(table_step(tables, beams), start(1), tf.constant(1), config)
     assert found.tokens.numpy().tolist() == [[A, A, A]]
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_no_sentences_have_no_answers(beams: int) -> None:
+    found = search(table_step([], beams), start(0), tf.constant(0), SearchConfig(beams=beams))
+    assert (found.tokens.shape[0], found.scores.shape) == (0, (0,))
 
 
 @pytest.mark.parametrize("beams", [1, 2])

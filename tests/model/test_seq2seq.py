@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from model import seq2seq
 from model.config import ModelConfig
 from model.losses import cross_entropy
 from model.seq2seq import Dropout, Seq2Seq, drop
-from pipeline.vocabulary import BOS, PAD
+from pipeline.vocabulary import BOS, PAD, UNK
 
 SOURCES = tf.constant([[5, 6, 7, 3], [8, 3, 0, 0], [9, 4, 3, 0]])
 TARGETS = tf.constant([[4, 5, 3, 0, 0], [9, 8, 7, 6, 3], [3, 0, 0, 0, 0]])
@@ -34,9 +35,9 @@ def test_step_by_step_is_the_full_pass(cell: str, attention: str) -> None:
         gains, state = model.step(memory, state, tokens)
         whole = tf.nn.log_softmax(model.logits(features[place], None)).numpy()
         np.testing.assert_allclose(
-            np.delete(gains, [PAD, BOS], 1), np.delete(whole, [PAD, BOS], 1), rtol=1e-4, atol=1e-5
+            np.delete(gains, [PAD, UNK, BOS], 1), np.delete(whole, [PAD, UNK, BOS], 1), rtol=1e-4, atol=1e-5
         )
-        assert gains.numpy()[:, [PAD, BOS]].max() < -1e8
+        assert gains.numpy()[:, [PAD, UNK, BOS]].max() < -1e8
         tokens = TARGETS[:, place]
 
 
@@ -107,3 +108,23 @@ def test_dropout_depends_on_its_seed_and_place_alone() -> None:
     assert (first == 0).mean() == pytest.approx(0.25, abs=0.02)
     assert first.mean() == pytest.approx(1, abs=0.03)
     assert drop(ones, None, 0) is ones
+
+
+def test_sources_targets_and_readout_drop_values_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, dropout, dropped = make(), Dropout(0.5, tf.constant([1, 7])), {}
+
+    def watched(values: tf.Tensor, given: Dropout | None, place: int) -> tf.Tensor:
+        assert given is dropout
+        assert place not in dropped
+        dropped[place] = drop(values, given, place)
+        return dropped[place]
+
+    monkeypatch.setattr(seq2seq, "drop", watched)
+    ones = tf.ones_like(model.table)
+    model.table.assign(ones)  # the vectors of sources and targets have the same values, so only the masks can differ
+    model.predict(SOURCES, SOURCES, dropout)
+    sources, targets, readout = (dropped[place].numpy() for place in sorted(dropped))
+    assert sources.shape == targets.shape == (4, 3, 6)
+    assert not np.array_equal(sources, targets)
+    assert readout.shape == (9, 6)
+    assert all(0 < (values == 0).mean() < 1 for values in (sources, targets, readout))

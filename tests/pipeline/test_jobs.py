@@ -3,13 +3,14 @@
 import json
 from collections import Counter
 
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.beam_config import BeamConfig
 from pipeline.cleaning import CleanConfig, pair_key, side_key
 from pipeline.errors import InputError
 from pipeline.examples import read_lengths, read_shard
-from pipeline.jobs import ShardConfig, build_vocabulary, clean, inspect, shard
+from pipeline.jobs import ShardConfig, build_vocabulary, clean, count_clean, inspect, sample_of, shard
 from pipeline.pairs import read_pairs
 from pipeline.records import SentencePair
 from pipeline.sources import CorpusConfig, ingest
@@ -98,6 +99,35 @@ def test_given_sets_are_used_as_they_are_and_kept_out_of_training(tmp_path):
     assert [(pair.source, pair.target) for pair in pairs_of(made, "test.parquet")] == given
 
 
+def test_a_dev_set_that_is_held_out_shares_nothing_with_a_given_test_set(tmp_path):
+    corpus = corpus_of(tmp_path, WEATHER[:100], test=WEATHER[:60])
+    made = clean(config_for(dev=30), corpus, output_dir=tmp_path / "clean", beam=HERE)
+    assert not set(pairs_of(made, "dev.parquet")) & set(pairs_of(made, "test.parquet"))
+    assert (made.counts["dev"], made.counts["train.kept"]) == (30, 10)
+
+
+def test_rejects_are_kept_as_they_were_read(tmp_path):
+    corpus = corpus_of(tmp_path, [*WEATHER[:20], ("  same ", "same")])
+    made = clean(config_for(5, 5, shards=1), corpus, output_dir=tmp_path / "clean", beam=HERE)
+    rows = pq.read_table(made.path("rejects/part-00000-of-00001.parquet")).to_pylist()
+    assert [row for row in rows if row["reason"] != "held_out"] == [
+        {"reason": "identical", "source": "  same ", "target": "same"}
+    ]
+
+
+def test_lost_pairs_are_a_failure(tmp_path):
+    made = clean(config_for(5, 5), corpus_of(tmp_path, WEATHER[:20]), output_dir=tmp_path / "clean", beam=HERE)
+    with pytest.raises(RuntimeError, match="21 pairs were read, but 10 kept and {'held_out': 10} rejected"):
+        count_clean(made.directory, 21)
+
+
+def test_more_shards_than_pairs_write_every_file(tmp_path):
+    made = clean(
+        config_for(5, 5, shards=64), corpus_of(tmp_path, WEATHER[:20]), output_dir=tmp_path / "clean", beam=HERE
+    )
+    assert len(made.paths("train/part-*-of-00064.parquet")) == 64
+
+
 def test_pairs_lie_in_the_order_of_their_hashes(weather):
     _, pairs, _, _ = weather
     files = pairs.paths("train/*.parquet")
@@ -156,6 +186,8 @@ def test_the_sample_is_chosen_by_content(weather, tmp_path):
     config = VocabularyConfig(size=120, character_coverage=1.0, sample_pairs=100)
     made = build_vocabulary(config, pairs, output_dir=tmp_path)
     assert made.counts == {"pieces": 120, "sampled_pairs": 100}
+    smallest = sorted(pairs_of(pairs, "train/*.parquet"), key=pair_key)[:100]
+    assert sample_of(pairs, 100) == smallest
 
 
 @pytest.mark.parametrize(
@@ -169,12 +201,12 @@ def test_the_sample_is_chosen_by_content(weather, tmp_path):
         (
             WEATHER[:40],
             config_for(),
-            r"hold_out.dev = 20: expected dev and test together to leave some of the 40 clean",
+            r"hold_out.dev = 20: expected fewer, as 10 were found among 40 clean",
         ),
         (
             WEATHER[:20],
             config_for(),
-            r"hold_out.test = 30: expected dev and test together to leave some of the 20 clean",
+            r"hold_out.test = 30: expected fewer, as 20 were found among 20 clean",
         ),
         (WEATHER[:50], config_for(20, 30), r"clean.hold_out = nothing left: .*all 50 clean pairs"),
     ],

@@ -17,7 +17,9 @@ def pairs_in(manifest, pattern="train-*.parquet"):
 
 
 def test_lines_become_pairs_and_only_a_line_feed_ends_a_line(tmp_path):
-    config = corpus_of(tmp_path, "one\r\ntwo\u2028halves\n\nthree".encode(), "eins\nzwei\x85\nleer\ndrei\n".encode())
+    config = corpus_of(
+        tmp_path, "\ufeffone\r\ntwo\u2028halves\n\nthree".encode(), "eins\nzwei\x85\nleer\ndrei\n".encode()
+    )
     made = ingest(config, output_dir=tmp_path / "out")
     assert pairs_in(made) == [
         SentencePair("one", "eins"),
@@ -83,3 +85,15 @@ def test_no_source_at_all(tmp_path):
 def test_what_is_no_file(tmp_path, path):
     with pytest.raises(InputError, match=r"corpus.train\[0\].source = .*: expected a regular file"):
         ingest(CorpusConfig(train=[{"source": path, "target": path}]), output_dir=tmp_path / "out")
+
+
+def test_weather_goes_in_both_directions_and_its_seed_counts(tmp_path):
+    def made(**fields):
+        given = {"source_language": "en", "target_language": "de", "train": [{"kind": "weather", "pairs": 50}]}
+        return ingest(CorpusConfig(**given | fields), output_dir=tmp_path)
+
+    there, back = made(), made(reverse=True)
+    assert [SentencePair(pair.target, pair.source) for pair in pairs_in(there)] == pairs_in(back)
+    seeded = made(train=[{"kind": "weather", "pairs": 50, "seed": 2}])
+    assert not set(pairs_in(seeded)) & set(pairs_in(there))
+    assert there.inputs["corpus.train[0]"].digest.startswith("pirateweather-translations 1.")

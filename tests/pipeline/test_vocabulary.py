@@ -47,3 +47,9 @@ def test_a_file_that_is_no_vocabulary(tmp_path):
     (tmp_path / "vocabulary.model").write_bytes(b"not a model")
     with pytest.raises(InputError, match="expected a SentencePiece model"):
         Vocabulary.load(tmp_path / "vocabulary.model")
+
+
+def test_nothing_that_cleaning_left_is_rewritten():
+    text = ["下午有小雨，晚上有雾。", "بارش‌های پراکنده", "Ｆｕｌｌ ﬁn ①"] * 20
+    vocabulary = Vocabulary(train_vocabulary(VocabularyConfig(size=70, character_coverage=1.0), text))
+    assert vocabulary.decode(vocabulary.encode(text[:3])) == text[:3]

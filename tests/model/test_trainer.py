@@ -1,0 +1,91 @@
+"""One step of the trainer, against the same arithmetic written out."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from pydantic import ValidationError
+
+from model.batches import Batch
+from model.config import DeviceConfig, TrainConfig
+from model.launch import build_strategy
+from model.losses import cross_entropy
+from model.trainer import Trainer
+
+BATCH = Batch(
+    np.array([[4, 5, 6, 3], [7, 3, 0, 0], [9, 8, 3, 0]], np.int32),
+    np.array([[5, 4, 3, 0, 0], [10, 9, 8, 7, 3], [6, 3, 0, 0, 0]], np.int32),
+)
+
+
+@pytest.fixture
+def make(toy_config: Callable[..., TrainConfig]) -> Callable[..., Trainer]:
+    """A trainer of small weights; keywords change its configuration."""
+
+    def trainer(dropout: float = 0.0, **changes: Any) -> Trainer:
+        model = toy_config().model.model_copy(update={"dropout": dropout})
+        usual = {"learning_rate": 0.01, "warmup_steps": 0, "schedule": "constant"}
+        return Trainer(toy_config(model=model, **(usual | changes)), 12, build_strategy(DeviceConfig()))
+
+    return trainer
+
+
+@pytest.mark.parametrize(("smoothing", "clip_norm"), [(0.1, 0.1), (0.0, 1e6)])
+def test_a_step_is_the_update_of_its_papers(make: Callable[..., Trainer], smoothing: float, clip_norm: float) -> None:
+    trainer = make(label_smoothing=smoothing, clip_norm=clip_norm)
+    weights = {name: weight.astype(np.float64) for name, weight in trainer.model_weights().items()}
+    means, squares = ({name: np.zeros_like(weight) for name, weight in weights.items()} for _ in range(2))
+    for step in range(1, 6):
+        with tf.GradientTape() as tape:
+            logits, tokens, _ = trainer.model.predict(BATCH.sources, BATCH.targets, None)
+            expected = tf.reduce_mean(cross_entropy(logits, tokens, smoothing))
+        slopes = [
+            tf.convert_to_tensor(slope).numpy().astype(np.float64)
+            for slope in tape.gradient(expected, list(trainer.weights.values()))
+        ]
+        norm = np.sqrt(sum((slope**2).sum() for slope in slopes))
+        assert clip_norm > 100 or norm > 1.5 * clip_norm
+        assert trainer.step(BATCH, step) == (pytest.approx(float(expected), rel=1e-5), 10)
+        for name, slope in zip(weights, slopes, strict=True):
+            clipped = slope * min(1, clip_norm / norm)
+            means[name] = 0.9 * means[name] + 0.1 * clipped
+            squares[name] = 0.999 * squares[name] + 0.001 * clipped**2
+            rate = 0.01 * np.sqrt(1 - 0.999**step) / (1 - 0.9**step)
+            weights[name] -= rate * means[name] / (np.sqrt(squares[name]) + 1e-8)
+    found = trainer.state()
+    for name, weight in weights.items():
+        np.testing.assert_allclose(found[f"mean/{name}"], means[name], rtol=1e-3, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(found[f"square/{name}"], squares[name], rtol=1e-3, atol=1e-9, err_msg=name)
+        np.testing.assert_allclose(found[f"weight/{name}"], weight, atol=2e-4, err_msg=name)
+
+
+def test_each_step_drops_values_of_its_own_and_the_same_ones_again(make: Callable[..., Trainer]) -> None:
+    trainer = make(dropout=0.5)
+    beginning = trainer.state()
+    losses = []
+    for step in (1, 2, 1):
+        trainer.restore(beginning)
+        losses.append(trainer.step(BATCH, step)[0])
+    assert losses[0] == losses[2] != losses[1]
+
+
+def test_a_gradient_that_is_not_finite_reaches_no_weight(make: Callable[..., Trainer]) -> None:
+    trainer = make()
+    trainer.step(BATCH, 1)  # so that Adam's averages alone would move the weights
+    table = trainer.weights["seq2seq/table"]
+    table.assign(table * 1e25)
+    assert np.isfinite(trainer.loss([BATCH]))
+    before = trainer.model_weights()
+    loss, _ = trainer.step(BATCH, 2)
+    assert np.isnan(loss)
+    for name, weight in trainer.model_weights().items():
+        assert np.array_equal(weight, before[name]), name
+    assert all(np.isfinite(values).all() for values in trainer.state().values())
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 0])
+def test_a_norm_that_nothing_can_be_clipped_to_is_refused(value: float) -> None:
+    with pytest.raises(ValidationError, match="clip_norm"):
+        TrainConfig(clip_norm=value)
