@@ -6,17 +6,23 @@ give the same vocabulary on every machine.
 
 import io
 import re
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, Self
 
 import sentencepiece
 from pydantic import Field
+from sentencepiece import sentencepiece_model_pb2
 
 from pipeline.config import StageConfig
 from pipeline.errors import InputError
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
+
+# The model's own normalisation, in SentencePiece's form: any white space is a space, as cleaning has it, and nothing
+# else changes, because what cleaning left is what the model must be able to write.
+WHITE_SPACE_RULES = "".join(f"{code:X}\t20\n" for code in range(0x10000) if chr(code).isspace() and code != 0x20)
 
 
 class VocabularyConfig(StageConfig):
@@ -80,13 +86,23 @@ def train_vocabulary(config: VocabularyConfig, sentences: Iterable[str]) -> byte
         InputError: the sentences do not hold enough different pieces for the size, or not even for one.
     """
     model = io.BytesIO()
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as rules:
+        rules.write(WHITE_SPACE_RULES)
+        rules.flush()
+        _train(config, sentences, model, rules.name)
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model.getvalue())
+    proto.normalizer_spec.ClearField("normalization_rule_tsv")  # a path of this machine; the rules are compiled in
+    return bytes(proto.SerializeToString(deterministic=True))
+
+
+def _train(config: VocabularyConfig, sentences: Iterable[str], model: io.BytesIO, rules: str) -> None:
     try:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(sentences),
             model_writer=model,
             vocab_size=config.size,
             model_type=config.model_type,
-            normalization_rule_name="identity",  # what cleaning left is what the model must be able to write
+            normalization_rule_tsv=rules,
             character_coverage=config.character_coverage,
             pad_id=PAD,
             unk_id=UNK,
@@ -97,7 +113,6 @@ def train_vocabulary(config: VocabularyConfig, sentences: Iterable[str]) -> byte
         )
     except RuntimeError as error:
         raise _size_error(config, str(error)) from error
-    return model.getvalue()
 
 
 def _size_error(config: VocabularyConfig, message: str) -> InputError:

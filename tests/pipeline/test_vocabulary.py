@@ -49,6 +49,12 @@ def test_a_file_that_is_no_vocabulary(tmp_path):
         Vocabulary.load(tmp_path / "vocabulary.model")
 
 
+def test_any_white_space_is_a_space():
+    vocabulary = Vocabulary(learn())
+    odd, plain = vocabulary.encode(["Light\u00a0rain\u2009in  the\u3000 evening. ", "Light rain in the evening."])
+    assert odd == plain
+
+
 def test_nothing_that_cleaning_left_is_rewritten():
     text = ["下午有小雨，晚上有雾。", "بارش‌های پراکنده", "Ｆｕｌｌ ﬁn ①"] * 20
     vocabulary = Vocabulary(train_vocabulary(VocabularyConfig(size=70, character_coverage=1.0), text))
