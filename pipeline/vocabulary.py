@@ -13,10 +13,10 @@ from typing import Literal, Self
 
 import sentencepiece
 from pydantic import Field
-from sentencepiece import sentencepiece_model_pb2
 
 from pipeline.config import StageConfig
 from pipeline.errors import InputError
+from pipeline.piece_model import without_paths
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 
@@ -90,9 +90,7 @@ def train_vocabulary(config: VocabularyConfig, sentences: Iterable[str]) -> byte
         rules.write(WHITE_SPACE_RULES)
         rules.flush()
         _train(config, sentences, model, rules.name)
-    proto = sentencepiece_model_pb2.ModelProto.FromString(model.getvalue())
-    proto.normalizer_spec.ClearField("normalization_rule_tsv")  # a path of this machine; the rules are compiled in
-    return bytes(proto.SerializeToString(deterministic=True))
+    return without_paths(model.getvalue())
 
 
 def _train(config: VocabularyConfig, sentences: Iterable[str], model: io.BytesIO, rules: str) -> None:

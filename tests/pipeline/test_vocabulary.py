@@ -25,8 +25,11 @@ def test_control_symbols_have_the_promised_ids():
     assert vocabulary.encode(["Light 雪"])[0].count(UNK) == 1
 
 
-def test_the_same_text_gives_the_same_bytes():
-    assert learn() == learn()
+def test_the_same_text_gives_the_same_bytes_in_any_folder(monkeypatch, tmp_path):
+    here = learn()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert learn() == here
+    assert b".tsv" not in here
 
 
 @pytest.mark.parametrize(("size", "allowed"), [(8000, r"at most \d+ "), (16, r"more than \d+ ")])
