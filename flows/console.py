@@ -11,7 +11,6 @@ import warnings
 LIBRARY_SETTINGS = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # a first start creates its database
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_EXTRA_LOGGERS": "nightshift",  # a server shows our lines with the run
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",

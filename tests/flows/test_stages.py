@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from flows import dag, stages
+from flows import cli, dag, stages
 from pipeline.errors import InputError
 from pipeline.storage import Conflict
 
@@ -34,6 +34,10 @@ def test_each_stage_is_a_task_with_retries_and_a_timeout():
         assert task.retries == len(stages.WAITS)
         assert task.timeout_seconds > 3600
         assert task.description == stage.__doc__
+
+
+def test_the_command_line_knows_every_stage():
+    assert tuple(stage.name for stage in dag.STAGES) == cli.STAGES
 
 
 def test_every_input_has_one_maker_and_comes_before_its_reader():
