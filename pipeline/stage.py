@@ -101,7 +101,7 @@ class Stage(Generic[Config]):
             make_folder(folder)
             (folder / manifests.NAME).unlink(missing_ok=True)
             remove(folder.rglob(manifests.PARTIAL) if self.resumes else folder.iterdir())
-            with leaving_nothing_half_written(folder, unless=self.resumes):
+            with leaving_nothing_half_written(folder, is_worth_keeping=self.resumes):
                 for given in inputs:
                     verify(given)
                 outcome = self.body(config, *inputs, folder=folder, **resources)
@@ -230,12 +230,12 @@ def only_one(lock: Path) -> Iterator[None]:
 
 
 @contextmanager
-def leaving_nothing_half_written(folder: Path, *, unless: bool) -> Iterator[None]:
+def leaving_nothing_half_written(folder: Path, *, is_worth_keeping: bool) -> Iterator[None]:
     """Removes the folder when the work in it fails, unless what is in it is worth going on from."""
     try:
         yield
     except BaseException:
-        if not unless or not any(folder.iterdir()):
+        if not is_worth_keeping or not any(folder.iterdir()):
             shutil.rmtree(folder)
         raise
 
