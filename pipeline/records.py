@@ -12,6 +12,15 @@ class SentencePair:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record of a source that cannot become a pair, with the reason and as much of its text as is worth showing."""
+
+    reason: str
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What cleaning made of a pair: its normalised text, and the reason to reject it or None."""
 
