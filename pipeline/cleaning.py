@@ -6,22 +6,14 @@ A rule answers None, or the reason to reject the pair; the reasons are the names
     Verdict(pair=SentencePair(source='Light rain.', target=''), reason='empty')
 """
 
-import hashlib
 import unicodedata
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 from pydantic import Field
 
-from pipeline.config import Frozen, StageConfig
+from pipeline.config import StageConfig
+from pipeline.holdout import HoldOutConfig
 from pipeline.records import SentencePair, Verdict
-
-
-class HoldOutConfig(Frozen):
-    """How many pairs to set apart where the corpus brings no such set itself."""
-
-    dev: int = Field(1000, ge=1, le=100_000, description="Pairs for the dev set, unless corpus.dev names one.")
-    test: int = Field(1000, ge=1, le=100_000, description="Pairs for the test set, unless corpus.test names one.")
 
 
 class CleanConfig(StageConfig):
@@ -106,83 +98,3 @@ def judge(config: CleanConfig, pair: SentencePair) -> Verdict:
     clean = SentencePair(normalize(pair.source), normalize(pair.target))
     reasons = (rule(config, clean) for rule in RULES)
     return Verdict(clean, next((reason for reason in reasons if reason), None))
-
-
-def pair_key(pair: SentencePair) -> bytes:
-    """128-bit content hash: equal pairs have equal keys, and a key decides a pair's shard and its place there."""
-    return hashlib.blake2b(f"{pair.source}\t{pair.target}".encode(), digest_size=16).digest()
-
-
-class _Folding(dict[int, str]):
-    """What becomes of a character in `side_key`, worked out when it is first met."""
-
-    def __missing__(self, code: int) -> str:
-        sign = chr(code)
-        kept = sign if sign.isalnum() or unicodedata.category(sign).startswith("M") else " "
-        self[code] = kept
-        return kept
-
-
-_FOLDING = _Folding()
-
-
-def side_key(text: str) -> str:
-    """What two sentences share that differ only in case, punctuation, spacing or compatibility characters.
-
-    >>> side_key("Light RAIN, tonight!") == side_key("light rain tonight")
-    True
-    """
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join(folded.translate(_FOLDING).split()) or folded.strip()
-
-
-@dataclass(frozen=True, slots=True)
-class HeldOut:
-    """The dev and test sets, and what a training pair must not share with them.
-
-    Args:
-        dev: pairs to choose a model by.
-        test: pairs to judge it by.
-        sources: `side_key` of every source side of both sets.
-        targets: `side_key` of every target side of both sets.
-    """
-
-    dev: tuple[SentencePair, ...]
-    test: tuple[SentencePair, ...]
-    sources: frozenset[str] = field(init=False)
-    targets: frozenset[str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        pairs = self.dev + self.test
-        object.__setattr__(self, "sources", frozenset(side_key(pair.source) for pair in pairs))
-        object.__setattr__(self, "targets", frozenset(side_key(pair.target) for pair in pairs))
-
-    def shares_a_side_with(self, pair: SentencePair) -> bool:
-        """Whether training on the pair would leak a held-out sentence."""
-        return side_key(pair.source) in self.sources or side_key(pair.target) in self.targets
-
-
-def hold_out(candidates: Iterable[SentencePair], dev: int, test: int, given: Iterable[SentencePair] = ()) -> HeldOut:
-    """Takes the test set and then the dev set from candidates in the order of their content hashes.
-
-    A pair that shares a side with one taken before is passed over, so that no sentence is in both sets. As the order is
-    one of content, the sets stay nearly the same while a corpus grows, and no pair moves from training to the test set.
-
-    Args:
-        candidates: pairs to choose from.
-        dev: how many to take for the dev set.
-        test: how many to take for the test set.
-        given: pairs of a set that the corpus brings, which share no side with those taken either.
-    """
-    given = list(given)
-    taken = {side_key(pair.source) for pair in given}, {side_key(pair.target) for pair in given}
-    chosen: list[SentencePair] = []
-    for pair in candidates:
-        keys = side_key(pair.source), side_key(pair.target)
-        if keys[0] not in taken[0] and keys[1] not in taken[1]:
-            taken[0].add(keys[0])
-            taken[1].add(keys[1])
-            chosen.append(pair)
-        if len(chosen) == dev + test:
-            break
-    return HeldOut(dev=tuple(chosen[test:]), test=tuple(chosen[:test]))

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from pipeline import manifest as manifests
 from pipeline.beam_config import BeamConfig
-from pipeline.cleaning import CleanConfig, pair_key
+from pipeline.cleaning import CleanConfig
 from pipeline.config import StageConfig
 from pipeline.errors import InputError
+from pipeline.keys import pair_key
 from pipeline.manifest import Manifest
 from pipeline.pairs import count_blocks, count_pairs, count_reasons, read_pairs
 from pipeline.records import SentencePair

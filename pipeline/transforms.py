@@ -14,7 +14,9 @@ from apache_beam.pvalue import AsSingleton, PCollection
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline import examples, statistics
-from pipeline.cleaning import CleanConfig, HeldOut, hold_out, judge, pair_key
+from pipeline.cleaning import CleanConfig, judge
+from pipeline.holdout import HeldOut, hold_out
+from pipeline.keys import pair_key
 from pipeline.pairs import read_block, read_pairs, write_pairs, write_rejects
 from pipeline.quiet import tensorflow_quietly
 from pipeline.records import SentencePair

@@ -18,8 +18,8 @@ from typing import Any
 from pirateweather_translations import lang
 from pirateweather_translations.translation import Translation
 
-from pipeline.cleaning import side_key
 from pipeline.errors import InputError
+from pipeline.keys import side_key
 from pipeline.records import SentencePair
 
 Expression = str | list[Any]

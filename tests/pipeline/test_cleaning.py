@@ -1,6 +1,8 @@
 import pytest
 
-from pipeline.cleaning import CleanConfig, HeldOut, hold_out, judge, normalize, pair_key, side_key
+from pipeline.cleaning import CleanConfig, judge, normalize
+from pipeline.holdout import HeldOut, hold_out
+from pipeline.keys import pair_key, side_key
 from pipeline.records import SentencePair, Verdict
 
 

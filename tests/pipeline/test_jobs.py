@@ -7,10 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.beam_config import BeamConfig
-from pipeline.cleaning import CleanConfig, pair_key, side_key
+from pipeline.cleaning import CleanConfig
 from pipeline.errors import InputError
 from pipeline.examples import read_lengths, read_shard
 from pipeline.jobs import ShardConfig, build_vocabulary, clean, count_clean, inspect, sample_of, shard
+from pipeline.keys import pair_key, side_key
 from pipeline.pairs import read_pairs
 from pipeline.records import SentencePair
 from pipeline.sources import CorpusConfig, ingest

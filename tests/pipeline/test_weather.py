@@ -1,7 +1,7 @@
 import pytest
 
-from pipeline.cleaning import side_key
 from pipeline.errors import InputError
+from pipeline.keys import side_key
 from pipeline.records import SentencePair
 from pipeline.weather import distinct_conditions, renderer, weather_pairs
 
