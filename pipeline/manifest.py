@@ -25,6 +25,7 @@ from pipeline.errors import InputError
 NAME = "manifest.json"
 PARTIAL = ".*.partial"  # names of what is still being written; nothing reads it
 FORMAT: Final = 1
+EARLIER: Final = "earlier"  # how an output of a chain calls the generation before it among its inputs
 PACKAGES = (
     "nightshift",
     "apache-beam",
@@ -56,13 +57,18 @@ class InputRecord(Frozen):
 
 
 class Manifest(Frozen):
-    """What a stage made, out of what, and how to know that it is still the same."""
+    """What a stage made, out of what, and how to know that it is still the same.
+
+    Outputs of one stage form a chain where each adds a generation to those before it: `earlier` is then the fingerprint
+    of the one before, which lies in the folder beside, and "" for the first.
+    """
 
     format: Literal[1] = FORMAT
     kind: str
     stage: str
     stage_version: int
     fingerprint: str
+    earlier: str = ""
     config: dict[str, Any]
     inputs: dict[str, InputRecord]
     files: tuple[FileRecord, ...]
@@ -75,8 +81,39 @@ class Manifest(Frozen):
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the paths and digests of all files: equal digests mean equal bytes."""
-        return sha256_of_json(sorted((file.path, file.sha256) for file in self.files))
+        """SHA-256 over the paths and digests of all files of the chain: equal digests mean equal bytes."""
+        files: list[Any] = sorted((file.path, file.sha256) for file in self.files)
+        return sha256_of_json([*files, self.inputs[EARLIER].digest] if self.earlier else files)
+
+    def before(self) -> "Manifest | None":
+        """The generation before this one, None for the first; raises `InputError` where it is gone."""
+        if not self.earlier:
+            return None
+        found = read(folder_of(self.directory.parent, self.earlier))
+        if found.fingerprint != self.earlier:
+            raise InputError(
+                "manifest", found.directory, f"fingerprint {self.earlier[:12]}...", "moved from elsewhere?"
+            )
+        return found
+
+    def chain(self) -> list["Manifest"]:
+        """All generations, the oldest first and this one last."""
+        generations = [self]
+        while before := generations[-1].before():
+            generations.append(before)
+        return generations[::-1]
+
+    def totals(self) -> dict[str, int]:
+        """The counts of all generations, added up."""
+        totals: dict[str, int] = {}
+        for generation in self.chain():
+            for name, number in generation.counts.items():
+                totals[name] = totals.get(name, 0) + number
+        return totals
+
+    def paths_of_all(self, pattern: str) -> list[Path]:
+        """What `paths` gives, of every generation, the oldest first."""
+        return [path for generation in self.chain() for path in generation.paths(pattern)]
 
     def paths(self, pattern: str) -> list[Path]:
         """The files whose path in the folder matches a glob pattern, in order of their names."""
@@ -93,9 +130,11 @@ class Manifest(Frozen):
         """Paths that are no longer there, or no longer of the recorded size. Cheap: no content is read."""
         return [file.path for file in self.files if size_of(self.directory / file.path) != file.bytes]
 
-    def verify(self) -> None:
-        """Reads every file and raises `InputError`, naming the first one that is not what was written."""
+    def verify(self, pattern: str = "*") -> None:
+        """Reads every file that matches and raises `InputError`, naming the first that is not what was written."""
         for file in self.files:
+            if not Path(file.path).match(pattern):
+                continue
             path = self.directory / file.path
             if size_of(path) != file.bytes or sha256_of_file(path) != file.sha256:
                 expected = f"the {file.bytes} bytes with SHA-256 {file.sha256[:12]}..."
@@ -148,6 +187,11 @@ def fingerprint(stage: str, stage_version: int, config: Mapping[str, Any], input
 def input_record(manifest: Manifest) -> InputRecord:
     """How a manifest is remembered by the stage that read it."""
     return InputRecord(kind=manifest.kind, fingerprint=manifest.fingerprint, digest=manifest.digest)
+
+
+def folder_of(output_dir: Path, fingerprint: str) -> Path:
+    """Where a stage puts the output of a fingerprint."""
+    return output_dir / fingerprint[:12]
 
 
 def file_records(directory: Path) -> tuple[FileRecord, ...]:

@@ -41,15 +41,37 @@ class Outcome:
     Args:
         counts: whole numbers by dotted name, `train.read` or `train.rejected.empty`.
         facts: any other JSON values that later stages or people want, such as scores.
+        starts_anew: for a stage that grows: what was made replaces the generations before it.
     """
 
     counts: Mapping[str, int] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    starts_anew: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What a stage reads beside manifests.
+
+    Args:
+        records: digests, by name.
+        earlier: the stage's own output that this one adds to.
+        reason: why there is something to do, in a phrase, where the stage knows better than by comparing names.
+        given: keywords for the body.
+    """
+
+    records: Mapping[str, InputRecord]
+    earlier: Manifest | None = None
+    reason: str = ""
+    given: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Stage(Generic[Config]):
     """A stage: `stage(config, *inputs, output_dir=...) -> Manifest`.
+
+    A stage that grows works generation by generation: it first sees that its own output for the generation before each
+    input is there, then adds one for the inputs themselves. What older generations hold is not made again.
 
     Args:
         name: how people call it; also the command's name.
@@ -59,8 +81,9 @@ class Stage(Generic[Config]):
         makes: kind of the manifest it writes.
         body: the work itself; gets the inputs' manifests and the keyword `folder`.
         resumes: the body goes on from what a killed run left in the folder, which is emptied otherwise.
+        grows: the body also gets the keyword `earlier`, the stage's output for the generation before, None at first.
         still_holds: for an output that lives elsewhere too: whether a finished run is still worth its manifest.
-        outside: digests of what it reads beside manifests, by name.
+        outside: what it reads beside manifests, given the configuration and the stage's folder.
     """
 
     name: str
@@ -70,8 +93,9 @@ class Stage(Generic[Config]):
     makes: str
     body: Callable[..., Outcome]
     resumes: bool = False
+    grows: bool = False
     still_holds: Callable[..., bool] | None = None
-    outside: Callable[[Any], Mapping[str, InputRecord]] | None = None
+    outside: Callable[[Any, Path], Outside] | None = None
 
     def __call__(self, config: Config, *inputs: Manifest, output_dir: Path, **resources: Any) -> Manifest:
         """Returns the finished output if there is one, and makes it otherwise.
@@ -84,16 +108,29 @@ class Stage(Generic[Config]):
         """
         finished = self.find(config, *inputs, output_dir=output_dir, **resources)
         if finished:
-            log.info("%-16s reused    %s", self.name, describe(finished.counts))
+            log.info("%-16s reused    %s", self.name, describe(finished.totals()))
             return finished
-        records = self.records(config, inputs)
-        fingerprint = self.fingerprint(config, records)
-        folder = output_dir / fingerprint[:12]
-        reason = self.why(config, records, output_dir, folder)
-        started = time.monotonic()
+        return self.make(config, inputs, output_dir, resources)
+
+    def make(
+        self, config: Config, inputs: tuple[Manifest, ...], output_dir: Path, resources: dict[str, Any]
+    ) -> Manifest:
+        """Makes the output, and before it those of earlier generations that are not there."""
         make_folder(output_dir)
+        before = self.inputs_before(inputs)
+        earlier = None
+        if before:
+            found = self.find(config, *before, output_dir=output_dir, **resources)
+            earlier = found or self.make(config, before, output_dir, resources)
+        outside = self.look_outside(config, output_dir)
+        earlier = earlier or outside.earlier
+        records = self.records(inputs, outside, earlier)
+        fingerprint = self.fingerprint(config, records)
+        folder = manifests.folder_of(output_dir, fingerprint)
+        reason = self.why(config, records, output_dir, folder, outside.reason)
+        started = time.monotonic()
         with only_one(output_dir / f".{folder.name}.lock"):
-            finished = self.find(config, *inputs, output_dir=output_dir, **resources)
+            finished = self.finished(fingerprint, output_dir, resources)
             if finished:  # by another run, between the first look and the lock
                 log.info("%-16s reused    %s", self.name, describe(finished.counts))
                 return finished
@@ -102,14 +139,16 @@ class Stage(Generic[Config]):
             (folder / manifests.NAME).unlink(missing_ok=True)
             remove(folder.rglob(manifests.PARTIAL) if self.resumes else folder.iterdir())
             with leaving_nothing_half_written(folder, is_worth_keeping=self.resumes):
-                for given in inputs:
-                    verify(given)
-                outcome = self.body(config, *inputs, folder=folder, **resources)
+                for given in inputs:  # a stage that grows reads the newest generation, others the whole chain
+                    verify(given if self.grows else given.chain())
+                grown = {manifests.EARLIER: earlier} if self.grows else {}
+                outcome = self.body(config, *inputs, folder=folder, **resources, **outside.given, **grown)
             made = Manifest(
                 kind=self.makes,
                 stage=self.name,
                 stage_version=self.version,
                 fingerprint=fingerprint,
+                earlier=earlier.fingerprint if earlier and not outcome.starts_anew else "",
                 config=config.canonical(),
                 inputs=records,
                 files=manifests.file_records(folder),
@@ -126,9 +165,17 @@ class Stage(Generic[Config]):
 
     def find(self, config: Config, *inputs: Manifest, output_dir: Path, **resources: Any) -> Manifest | None:
         """The finished output for exactly this configuration and these inputs, or None."""
-        fingerprint = self.fingerprint(config, self.records(config, inputs))
-        folder = output_dir / fingerprint[:12]
-        found = manifests.read_if_whole(folder)
+        before = self.inputs_before(inputs)
+        earlier = self.find(config, *before, output_dir=output_dir, **resources) if before else None
+        if before and not earlier:
+            return None
+        outside = self.look_outside(config, output_dir)
+        records = self.records(inputs, outside, earlier or outside.earlier)
+        return self.finished(self.fingerprint(config, records), output_dir, resources)
+
+    def finished(self, fingerprint: str, output_dir: Path, resources: Mapping[str, Any]) -> Manifest | None:
+        """The finished output of a fingerprint, or None."""
+        found = manifests.read_if_whole(manifests.folder_of(output_dir, fingerprint))
         if not found or found.fingerprint != fingerprint or found.missing_files():
             return None
         if self.still_holds and not self.still_holds(found, **resources):
@@ -140,21 +187,37 @@ class Stage(Generic[Config]):
         """Names of the resources that the body needs by keyword."""
         parameters = inspect.signature(self.body).parameters.values()
         needed = (given for given in parameters if given.kind is given.KEYWORD_ONLY and given.default is given.empty)
-        return tuple(given.name for given in needed if given.name != "folder")
+        return tuple(given.name for given in needed if given.name not in ("folder", manifests.EARLIER))
+
+    def inputs_before(self, inputs: tuple[Manifest, ...]) -> tuple[Manifest, ...]:
+        """For a stage that grows: the inputs for the generation before, empty where this is the first.
+
+        The first input decides. Another one that started anew, such as a vocabulary, serves all generations.
+        """
+        before = inputs[0].before() if self.grows and inputs else None
+        return (before, *(given.before() or given for given in inputs[1:])) if before else ()
+
+    def look_outside(self, config: Config, output_dir: Path) -> Outside:
+        """What the stage reads beside manifests."""
+        return self.outside(config, output_dir) if self.outside else Outside({})
 
     def fingerprint(self, config: Config, records: Mapping[str, InputRecord]) -> str:
         """Hash of the stage's version, its configuration and its inputs."""
         return manifests.fingerprint(self.name, self.version, config.canonical(), records)
 
-    def records(self, config: Config, inputs: tuple[Manifest, ...]) -> dict[str, InputRecord]:
+    def records(
+        self, inputs: tuple[Manifest, ...], outside: Outside, earlier: Manifest | None
+    ) -> dict[str, InputRecord]:
         """The inputs by kind or name; raises `InputError` where a manifest is of another kind than the stage reads."""
         kinds = tuple(given.kind for given in inputs)
         if kinds != self.takes:
             raise InputError(f"{self.name} inputs", ", ".join(kinds) or "none", f"manifests of {', '.join(self.takes)}")
-        outside = self.outside(config) if self.outside else {}
-        return {given.kind: manifests.input_record(given) for given in inputs} | dict(outside)
+        records = {given.kind: manifests.input_record(given) for given in inputs} | dict(outside.records)
+        return records | ({manifests.EARLIER: manifests.input_record(earlier)} if earlier else {})
 
-    def why(self, config: Config, records: Mapping[str, InputRecord], output_dir: Path, folder: Path) -> str:
+    def why(
+        self, config: Config, records: Mapping[str, InputRecord], output_dir: Path, folder: Path, reason: str = ""
+    ) -> str:
         """One phrase that says what makes the stage run."""
         there = manifests.read_if_whole(folder)
         if there and not there.missing_files():
@@ -171,8 +234,11 @@ class Stage(Generic[Config]):
         if last.stage_version != self.version:
             changes.append(f"stage version {last.stage_version} -> {self.version}")
         changes += differences(self.section, last.config, config.canonical())
-        changes += [f"new {kind}" for kind, record in records.items() if last.inputs.get(kind) != record]
-        return "because of " + ", ".join(changes)
+        if reason and not changes:
+            return reason
+        names = (name for name, record in records.items() if last.inputs.get(name) != record)
+        changes += [f"new {name}" for name in names if name != manifests.EARLIER]
+        return "because of " + ", ".join(changes or ["other earlier generations"])
 
 
 def stage(
@@ -182,14 +248,12 @@ def stage(
     version: int,
     takes: tuple[str, ...],
     makes: str,
-    resumes: bool = False,
-    still_holds: Callable[..., bool] | None = None,
-    outside: Callable[[Any], Mapping[str, InputRecord]] | None = None,
+    **more: Any,
 ) -> Callable[[Callable[..., Outcome]], Stage[Any]]:
     """Declares a function to be the body of a stage; see `Stage` for the arguments."""
 
     def declare(body: Callable[..., Outcome]) -> Stage[Any]:
-        made: Stage[Any] = Stage(name, section, version, takes, makes, body, resumes, still_holds, outside)
+        made: Stage[Any] = Stage(name, section, version, takes, makes, body, **more)
         object.__setattr__(made, "__doc__", body.__doc__)
         return made
 
@@ -248,17 +312,22 @@ def make_folder(folder: Path) -> None:
         raise InputError("workspace", folder, "a folder that can be written", str(error.strerror)) from error
 
 
-def verify(given: Manifest) -> None:
+def verify(given: Manifest | Iterable[Manifest], pattern: str = "*") -> None:
     """Raises `InputError` for an input that is not what was written, and takes its manifest back.
 
     Without a manifest it is no output any more, so the stage that made it makes it anew in the next run.
+
+    Args:
+        given: one output, or several generations of it.
+        pattern: the files to look at.
     """
-    try:
-        given.verify()
-    except InputError as error:
-        (given.directory / manifests.NAME).unlink(missing_ok=True)
-        cause = f"{error.cause}; run the same command again and {given.stage} makes it anew"
-        raise InputError(error.parameter, error.value, error.allowed, cause) from error
+    for generation in [given] if isinstance(given, Manifest) else given:
+        try:
+            generation.verify(pattern)
+        except InputError as error:
+            (generation.directory / manifests.NAME).unlink(missing_ok=True)
+            cause = f"{error.cause}; run the same command again and {generation.stage} makes it anew"
+            raise InputError(error.parameter, error.value, error.allowed, cause) from error
 
 
 def remove(paths: Iterable[Path]) -> None:

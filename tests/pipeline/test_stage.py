@@ -10,7 +10,7 @@ from pydantic import Field
 from pipeline.config import StageConfig
 from pipeline.errors import InputError
 from pipeline.manifest import InputRecord
-from pipeline.stage import Outcome, Stage, describe, differences
+from pipeline.stage import Outcome, Outside, Stage, describe, differences
 
 
 class CopyConfig(StageConfig):
@@ -74,7 +74,8 @@ def test_it_says_which_of_the_three_changed(tmp_path, log):
 
 def test_what_is_read_beside_manifests_counts(tmp_path, log):
     def outside(digest):
-        return lambda config: {"copy.file": InputRecord(kind="text", fingerprint=digest, digest=digest)}
+        record = InputRecord(kind="text", fingerprint=digest, digest=digest)
+        return lambda config, output_dir: Outside({"copy.file": record})
 
     stage(outside=outside("1"))(CopyConfig(), output_dir=tmp_path)
     stage(outside=outside("1"))(CopyConfig(), output_dir=tmp_path)
@@ -180,6 +181,62 @@ def test_resources_are_the_keywords_without_a_default():
         return Outcome()
 
     assert stage(body).resources == ("beam",)
+
+
+def growing(config, text, *, folder, earlier):
+    calls.append(text.path("a.txt").read_text())
+    (folder / "all.txt").write_text(f"{earlier.path('all.txt').read_text() if earlier else ''}{calls[-1]} ")
+    return Outcome({"words": 1}, starts_anew=calls[-1] == config.text)
+
+
+@pytest.fixture
+def generations(tmp_path):
+    """Three generations of a text: one, two, three."""
+    made = None
+    for word in ("one", "two", "three"):
+        outside = Outside({}, earlier=made)
+        made = stage(outside=lambda config, output_dir, given=outside: given)(
+            CopyConfig(text=word), output_dir=tmp_path / "texts"
+        )
+    calls.clear()
+    return made.chain()
+
+
+def test_a_stage_that_grows_adds_one_generation_after_the_other(tmp_path, generations, log):
+    first, second, third = generations
+    assert [made.path("a.txt").read_text() for made in generations] == ["one", "two", "three"]
+    grow = stage(growing, name="grow", section="grow", takes=("text",), grows=True)
+    config = CopyConfig(text="none")
+    grow(config, second, output_dir=tmp_path / "grown")
+    assert calls == ["one", "two"]
+    made = grow(config, third, output_dir=tmp_path / "grown")
+    assert calls == ["one", "two", "three"]  # the older generations were there
+    assert made.path("all.txt").read_text() == "one two three "
+    assert [path.read_text() for path in made.paths_of_all("all.txt")] == ["one ", "one two ", "one two three "]
+    assert made.totals() == {"words": 3}
+    assert grow.find(config, third, output_dir=tmp_path / "grown") == made
+    assert reasons(log)[-3:] == ["for the first time", "because of new text", "because of new text"]
+    log.clear()
+    assert grow(config, third, output_dir=tmp_path / "grown") == made
+    assert [record.getMessage() for record in log.records] == ["grow             reused    words 3"]
+
+
+def test_a_digest_is_that_of_the_whole_chain(tmp_path, generations):
+    grow = stage(growing, name="grow", takes=("text",), grows=True)
+    made = grow(CopyConfig(text="none"), generations[2], output_dir=tmp_path / "grown")
+    other = grow(CopyConfig(text="two"), generations[2], output_dir=tmp_path / "grown")
+    assert other.path("all.txt").read_bytes() == made.path("all.txt").read_bytes()
+    assert [len(grown.chain()) for grown in (made, other)] == [3, 2]  # the second generation started anew
+    assert other.digest != made.digest
+
+
+def test_a_generation_that_is_gone_is_made_again(tmp_path, generations):
+    grow = stage(growing, name="grow", takes=("text",), grows=True)
+    made = grow(CopyConfig(text="none"), generations[2], output_dir=tmp_path / "grown")
+    made.before().path("all.txt").unlink()
+    calls.clear()
+    assert grow(CopyConfig(text="none"), generations[2], output_dir=tmp_path / "grown").digest == made.digest
+    assert calls == ["two"]
 
 
 def test_differences_name_nested_keys_and_lists():
