@@ -122,6 +122,21 @@ for stage_name in STAGES:
 
 
 @cli.command(cls=ManPage)
+@configured
+@click.option("--rejects", "with_rejects", is_flag=True, help="Also show some of the rejected pairs for each reason.")
+def data(preset: str | None, file: Path | None, overrides: tuple[str, ...], *, with_rejects: bool) -> None:
+    """Show what the dataset consists of: generations, sizes, digests, origins, what was left out.
+
+    nightshift data --preset weather
+    nightshift data --preset weather --rejects
+    """
+    from flows.data import describe_data
+    from flows.settings import load
+
+    click.echo(describe_data(load(preset, file, overrides), with_rejects=with_rejects))
+
+
+@cli.command(cls=ManPage)
 @click.argument("text", nargs=-1)
 @click.option("--registry", default="workspace/registry", show_default=True, help="Folder or gs://bucket/prefix.")
 @click.option("--name", help="The model's name; may be left out where the registry holds one model.")

@@ -5,10 +5,12 @@ from typing import Any
 from flows.settings import RetrainConfig
 from model.register import register
 from model.stages import evaluate, train
+from pipeline.build_vocabulary import build_vocabulary
 from pipeline.errors import InputError
-from pipeline.jobs import build_vocabulary, clean, inspect, shard
+from pipeline.ingest import ingest
+from pipeline.inspection import inspect
+from pipeline.jobs import clean, shard
 from pipeline.manifest import Manifest
-from pipeline.sources import ingest
 from pipeline.stage import Stage
 
 STAGES: tuple[Stage[Any], ...] = (ingest, clean, build_vocabulary, shard, inspect, train, evaluate, register)

@@ -20,7 +20,7 @@ from pipeline.config import Frozen, StageConfig
 from pipeline.errors import InputError
 from pipeline.jobs import ShardConfig
 from pipeline.manifest import Manifest
-from pipeline.sources import CorpusConfig
+from pipeline.sources import CorpusConfig, weights_of
 from pipeline.stage import Stage
 from pipeline.statistics import StatisticsConfig
 from pipeline.vocabulary import VocabularyConfig
@@ -42,6 +42,8 @@ EXPECTED = {
     "model_type": "keys below it, such as {{key: value}}",
     "path_type": "a path",
     "string_pattern_mismatch": "text of the form {pattern}",
+    "string_too_long": "at most {max_length} characters",
+    "string_too_short": "at least {min_length} characters",
     "string_type": "text",
     "tuple_type": "a list, such as [{{...}}, {{...}}]",
 }
@@ -89,6 +91,9 @@ class RetrainConfig(Frozen):
     def section(self, stage: Stage[Any]) -> StageConfig:
         """The part of the configuration that says what a stage computes."""
         config: StageConfig = getattr(self, stage.section)
+        weights = weights_of(self.corpus)
+        if isinstance(config, TrainConfig) and weights:  # given with the sources, but it is the training that uses them
+            return config.model_copy(update={"weights": weights | config.weights})
         return config
 
     def folder(self, stage: Stage[Any]) -> Path:
@@ -121,7 +126,9 @@ def load(preset: str | None = None, file: Path | None = None, overrides: Iterabl
     try:
         return RetrainConfig.model_validate(fields)
     except ValidationError as error:
-        raise explain(error.errors()[0], fields) from error
+        # A misspelt key is told first: that another one is missing often follows from it.
+        found = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+        raise explain(found[0], fields) from error
 
 
 def preset_names() -> list[str]:
@@ -205,7 +212,11 @@ def explain(error: ErrorDetails, fields: Mapping[str, Any]) -> InputError:
         elif isinstance(holder, dict) and part in holder:
             parameter, holder = f"{parameter}.{part}", holder[part]
         # any other part is the tag of a union, which is not in what was written
-    parameter = (f"{parameter}[{last}]" if isinstance(last, int) else f"{parameter}.{last}").lstrip(".")
+    if isinstance(last, int):
+        parameter = f"{parameter}[{last}]"
+    elif isinstance(holder, dict):  # otherwise the last part is such a tag as well
+        parameter = f"{parameter}.{last}"
+    parameter = parameter.lstrip(".")
     if error["type"] == "union_tag_invalid":
         return InputError(f"{parameter}.kind", error["ctx"]["tag"], f"one of {error['ctx']['expected_tags']}")
     if error["type"] != "extra_forbidden":
@@ -233,7 +244,11 @@ def keys_at(location: tuple[int | str, ...]) -> list[str]:
         if isinstance(part, int):
             continue
         inside = [model.model_fields[part].annotation for model in models if part in model.model_fields]
-        tagged = [model for model in models if "kind" in model.model_fields and part in str(model.model_fields["kind"])]
+        tagged = [
+            model
+            for model in models
+            if "kind" in model.model_fields and part in get_args(model.model_fields["kind"].annotation)
+        ]
         models = [found for annotation in inside for found in models_in(annotation)] or tagged or models
     return sorted({name for model in models for name in model.model_fields})
 

@@ -12,7 +12,10 @@ from flows.settings import RetrainConfig
 from model.register import register as register_stage
 from model.stages import evaluate as evaluate_stage
 from model.stages import train as train_stage
-from pipeline import jobs, sources
+from pipeline import jobs
+from pipeline.build_vocabulary import build_vocabulary as build_vocabulary_stage
+from pipeline.ingest import ingest as ingest_stage
+from pipeline.inspection import inspect as inspect_stage
 from pipeline.manifest import Manifest
 from pipeline.stage import Stage, log
 from pipeline.storage import Conflict
@@ -54,11 +57,11 @@ def as_task(stage: Stage[Any], *, at_most: timedelta) -> Callable[..., Manifest]
     return run
 
 
-ingest = as_task(sources.ingest, at_most=timedelta(hours=12))
+ingest = as_task(ingest_stage, at_most=timedelta(hours=12))
 clean = as_task(jobs.clean, at_most=timedelta(hours=12))
-build_vocabulary = as_task(jobs.build_vocabulary, at_most=timedelta(hours=6))
+build_vocabulary = as_task(build_vocabulary_stage, at_most=timedelta(hours=6))
 shard = as_task(jobs.shard, at_most=timedelta(hours=12))
-inspect = as_task(jobs.inspect, at_most=timedelta(hours=6))
+inspect = as_task(inspect_stage, at_most=timedelta(hours=6))
 train = as_task(train_stage, at_most=timedelta(days=7))
 evaluate = as_task(evaluate_stage, at_most=timedelta(hours=6))
 register = as_task(register_stage, at_most=timedelta(hours=2))

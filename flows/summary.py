@@ -32,7 +32,7 @@ class Night:
 
 def as_text(config: RetrainConfig, night: Night, program: str = "nightshift") -> str:
     """The summary, about ten lines."""
-    counts = night.pairs.counts
+    counts = night.pairs.totals()
     prefix = "train.rejected."
     rejected = {key.removeprefix(prefix): number for key, number in counts.items() if key.startswith(prefix)}
     held_out = rejected.pop("held_out", 0)
@@ -48,7 +48,7 @@ def as_text(config: RetrainConfig, night: Night, program: str = "nightshift") ->
             "held out", f"{held_out:,} that share a sentence with dev ({counts['dev']:,}) or test ({counts['test']:,})"
         ),
         row("kept", f"{counts['train.kept']:,} to learn from"),
-        row("vocabulary", f"{night.vocabulary.counts['pieces']:,} pieces"),
+        row("vocabulary", f"{night.vocabulary.totals()['pieces']:,} pieces"),
         *(line for split in ("dev", "test") if split in night.evaluation.facts for line in scores(night, split)),
         row("version", f"{decided['version']}, {standing(decided, champion)}: {decided['reason']}"),
         "",
@@ -80,7 +80,7 @@ def scores(night: Night, split: str) -> list[str]:
 
 def command(config: RetrainConfig, night: Night, program: str) -> str:
     """The command that translates a sentence the model never learned from, a short one of the test set."""
-    held_out = islice(read_pairs(night.pairs.path("test.parquet")), 100)
+    held_out = islice(read_pairs(night.pairs.chain()[0].path("test.parquet")), 100)
     example = min((pair.source for pair in held_out if pair.source.strip()), key=len, default="")
     where = [] if config.registry == RetrainConfig().registry else ["--registry", config.registry]
     options = [*where, "--name", config.name, *(["--"] if example.startswith("-") else [])]

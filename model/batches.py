@@ -20,6 +20,8 @@ from pipeline.examples import read_shard
 from pipeline.vocabulary import EOS, PAD
 
 Ints = np.ndarray[Any, np.dtype[np.integer[Any]]]
+Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
+Booleans = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -39,23 +41,33 @@ class Plan:
         max_length: pairs with a longer side are left out.
         batch_tokens: a batch's rows times its longest side stay within it, unless a single row does not.
         seed: decides the order.
+        copies: how often each pair is seen in an epoch, `[N]`; None: once.
     """
 
     lengths: Ints
     max_length: int
     batch_tokens: int
     seed: int
+    copies: Ints | None = None
 
     @cached_property
     def rows(self) -> Ints:
-        """The pairs that take part, sorted by target length, then source length, then place."""
-        kept = np.flatnonzero(self.lengths.max(axis=1, initial=0) <= self.max_length)
+        """The pairs of an epoch, sorted by target length, then source length, then place."""
+        kept = np.flatnonzero(self.is_short_enough)
+        if self.copies is not None:
+            kept = np.repeat(kept, self.copies[kept])
         return kept[np.lexsort((self.lengths[kept, 0], self.lengths[kept, 1]))]
+
+    @cached_property
+    def is_short_enough(self) -> Booleans:
+        """Whether each pair takes part, `[N]`."""
+        short: Booleans = self.lengths.max(axis=1, initial=0) <= self.max_length
+        return short
 
     @property
     def left_out(self) -> int:
         """Pairs with a side that is too long."""
-        return len(self.lengths) - len(self.rows)
+        return int((~self.is_short_enough).sum())
 
     @cached_property
     def cuts(self) -> Ints:
@@ -105,9 +117,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of ids, in the order of the shards they came from."""
+    """Pairs of ids, in the order of the shards they came from, and the index of each pair's origin, `[N]`."""
 
     sides: tuple[tuple[Ints, Ints], tuple[Ints, Ints]]
+    origins: Ints
 
     @classmethod
     def read(cls, shards: Sequence[Path]) -> "Pairs":
@@ -117,7 +130,8 @@ class Pairs:
             (
                 joined([(pairs.source_values, pairs.source_offsets) for pairs in read]),
                 joined([(pairs.target_values, pairs.target_offsets) for pairs in read]),
-            )
+            ),
+            np.concatenate([np.zeros(0, np.int32), *(pairs.origins for pairs in read)]),
         )
 
     @cached_property
@@ -128,6 +142,18 @@ class Pairs:
     def batch(self, rows: Ints) -> Batch:
         """The ids of some pairs."""
         return Batch(*(padded(values, offsets, rows) for values, offsets in self.sides))
+
+
+def copies_of(weights: Floats, seed: int) -> Ints:
+    """How often each pair is seen in an epoch: as often as its weight says, `[N]`.
+
+    What a weight has after the point is its chance to be seen once more; the seed decides.
+
+    >>> copies_of(np.array([1.0, 1.0, 2.0]), seed=1).tolist()
+    [1, 1, 2]
+    """
+    whole = np.floor(weights)
+    return (whole + (np.random.default_rng([seed]).random(len(weights)) < weights - whole)).astype(np.int64)
 
 
 def joined(parts: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:

@@ -60,6 +60,9 @@ class TrainConfig(StageConfig):
     clip_norm: float = Field(
         1.0, gt=0, allow_inf_nan=False, description="Largest norm of the whole gradient of the loss per token."
     )
+    weights: dict[str, float] = Field(
+        {}, description="How often an origin's pairs are seen in an epoch; taken from the weights of corpus.train."
+    )
     seed: int = Field(1, ge=0, le=1_000_000, description="Decides the first weights, the batches' order, the dropout.")
     checkpoint_every: int = Field(500, ge=1, description="Steps between two checkpoints.")
     evaluate_every: int = Field(500, ge=1, description="Steps between two measurements of the dev loss.")

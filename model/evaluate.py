@@ -57,7 +57,7 @@ def evaluate_sets(config: EvaluateConfig, model: Manifest, pairs: Manifest, fold
     (folder / "hypotheses").mkdir(exist_ok=True)
     scores: dict[str, Scores] = {}
     for name in SETS:
-        for path in pairs.paths(f"{name}.parquet"):
+        for path in pairs.paths_of_all(f"{name}.parquet"):
             held_out = list(read_pairs(path))
             sources, references = [pair.source for pair in held_out], [pair.target for pair in held_out]
             if not sources:

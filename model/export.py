@@ -29,9 +29,10 @@ class Translator(tf.Module):  # type: ignore[misc]
     """What is exported: a model between two tokenizers."""
 
     def __init__(
-        self, weights: Mapping[str, np.ndarray[Any, Any]], config: TrainConfig, vocabulary: Vocabulary
+        self, weights: Mapping[str, np.ndarray[Any, Any]], config: TrainConfig, vocabulary: Vocabulary, form: str
     ) -> None:
         super().__init__(name="translator")
+        self._form = form
         model = Seq2Seq(config.model, vocabulary.size, config.seed)
         self.weights = []
         for weight in model.trainable_variables:
@@ -62,7 +63,7 @@ class Translator(tf.Module):  # type: ignore[misc]
 
     def ids(self, sentences: tf.Tensor) -> tf.Tensor:
         """Token ids with `EOS` after each sentence, padded at the end: `[B, S]`, S being 1 for no sentences."""
-        sentences = tensorflow_text.normalize_utf8(sentences, "NFC")  # the form in which the model learned
+        sentences = tensorflow_text.normalize_utf8(sentences, self._form)  # in which the model learned
         ids = self.tokenizer.tokenize(sentences)
         ends = tf.fill([tf.size(sentences), 1], EOS)
         padded = tf.concat([ids, ends], axis=1).to_tensor(PAD)
@@ -77,14 +78,22 @@ class NotTracked:
 
 
 def save(
-    weights: Mapping[str, np.ndarray[Any, Any]], config: TrainConfig, vocabulary: Vocabulary, folder: Path
+    weights: Mapping[str, np.ndarray[Any, Any]], config: TrainConfig, vocabulary: Vocabulary, form: str, folder: Path
 ) -> None:
-    """Writes the SavedModel; the folder appears when it is complete."""
+    """Writes the SavedModel; the folder appears when it is complete.
+
+    Args:
+        weights: by the names of the model's variables.
+        config: the network and the search.
+        vocabulary: what text is cut into.
+        form: Unicode form of the text that was learned from, NFC or NFKC; the model brings its input into it.
+        folder: where it goes.
+    """
     partial = folder.with_name(f".{folder.name}.partial")
     for left in (partial, folder):
         if left.exists():
             shutil.rmtree(left)
-    translator = Translator(weights, config, vocabulary)
+    translator = Translator(weights, config, vocabulary, form)
     strings = {name: tf.TensorSpec([None], tf.string, name) for name in ("sentences", "sources", "targets")}
     signatures = {
         "translate": tf.function(translator.translate, input_signature=[strings["sentences"]]),

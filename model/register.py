@@ -128,7 +128,7 @@ def score_again(saved_model: Path, evaluation: Manifest, pairs: Manifest, score:
 
     name = deciding_set(metrics_of(evaluation))
     ours = evaluation.facts[name]
-    held_out = list(read_pairs(pairs.path(f"{name}.parquet")))
+    held_out = list(read_pairs(pairs.chain()[0].path(f"{name}.parquet")))
     sources, references = [pair.source for pair in held_out], [pair.target for pair in held_out]
     theirs: Scores = score(saved_model, sources, references, EvaluateConfig(**evaluation.config)).facts()
     if not are_comparable(ours, theirs):

@@ -10,8 +10,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from model import checkpoints, export
-from model.batches import Batch, Pairs, Plan
+from model.batches import Batch, Floats, Ints, Pairs, Plan, copies_of
 from model.checkpoints import Checkpoint
 from model.config import DeviceConfig, TrainConfig
 from model.launch import build_strategy
@@ -36,17 +38,18 @@ def train_and_export(
         cause = "its token ids are of another one"
         raise InputError("vocabulary", vocabulary.directory, f"the one that {shards.directory} was made with", cause)
     pieces = Vocabulary.load(vocabulary.path(VOCABULARY))
-    pairs, dev = (Pairs.read(shards.paths(f"{split}/*.tfrecord")) for split in ("train", "dev"))
-    plan = make_plan(config, pairs)
+    pairs, dev = (Pairs.read(shards.paths_of_all(f"{split}/*.tfrecord*")) for split in ("train", "dev"))
+    copies = copies_of(weights_of(config, pairs, shards), config.seed) if config.weights else None
+    plan = make_plan(config, pairs, copies)
     trainer = Trainer(config, pieces.size, build_strategy(devices))
     history = fit(trainer, pairs, plan, dev, folder / "checkpoints")
-    export.save(trainer.model_weights(), config, pieces, folder / "export")
+    export.save(trainer.model_weights(), config, pieces, shards.facts["unicode_form"], folder / "export")
     shutil.copyfile(vocabulary.path(VOCABULARY), folder / VOCABULARY)
     write_atomically(folder / "history.json", (json.dumps(history, indent=2) + "\n").encode())
     return Outcome(
         counts={
             "steps": config.steps,
-            "train.pairs": len(plan.rows),
+            "train.pairs": len(pairs.lengths) - plan.left_out,
             "train.left_out.too_long": plan.left_out,
             "parameters": trainer.parameters,
         },
@@ -58,9 +61,9 @@ def train_and_export(
     )
 
 
-def make_plan(config: TrainConfig, pairs: Pairs) -> Plan:
+def make_plan(config: TrainConfig, pairs: Pairs, copies: Ints | None = None) -> Plan:
     """The schedule of the training; raises `InputError` where there is nothing to learn from."""
-    plan = Plan(pairs.lengths, config.max_length, config.batch_tokens, config.seed)
+    plan = Plan(pairs.lengths, config.max_length, config.batch_tokens, config.seed, copies)
     if not len(pairs.lengths):
         raise InputError("shards", "no pairs", "at least one training pair")
     if not len(plan.rows):
@@ -68,6 +71,18 @@ def make_plan(config: TrainConfig, pairs: Pairs) -> Plan:
         cause = f"all {plan.left_out:,} training pairs are longer"
         raise InputError("train.max_length", config.max_length, f"at least {shortest} tokens", cause)
     return plan
+
+
+def weights_of(config: TrainConfig, pairs: Pairs, shards: Manifest) -> Floats:
+    """The weight of each pair's origin, `[N]`; a generation's records number its own list of origins."""
+    chain = shards.chain()
+    names = sorted({name for made in chain for name in made.facts["origins"]})
+    if unknown := sorted(config.weights.keys() - set(names)):
+        raise InputError("train.weights", unknown[0], f"an origin of the corpus: {', '.join(names)}")
+    ends = np.cumsum([made.counts["train.pairs"] for made in chain])
+    tables = [np.array([config.weights.get(name, 1.0) for name in made.facts["origins"]]) for made in chain]
+    parts = zip(tables, np.split(pairs.origins, ends[:-1]), strict=True)
+    return np.concatenate([table[numbers] for table, numbers in parts])
 
 
 def fit(trainer: Trainer, pairs: Pairs, plan: Plan, dev: Pairs, folder: Path) -> History:

@@ -1,100 +1,86 @@
-"""From raw pairs to pairs worth learning from: normalisation and one small function per rule.
+"""From raw pairs to pairs worth learning from: normalisation, the rules, and language id.
 
-A rule answers None, or the reason to reject the pair; the reasons are the names under which rejects are counted.
-
-    >>> judge(CleanConfig(), SentencePair("Light  rain.", ""))
-    Verdict(pair=SentencePair(source='Light rain.', target=''), reason='empty')
+>>> judge(CleanConfig(), ("en", "fr"), SentencePair("Light  rain.", ""))
+Verdict(pair=SentencePair(source='Light rain.', target=''), reason='empty')
 """
 
-import unicodedata
-from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Literal
 
 from pydantic import Field
 
-from pipeline.config import StageConfig
+from pipeline.agreement import PAIR_RULES
 from pipeline.holdout import HoldOutConfig
+from pipeline.language_id import LanguageIdConfig, LanguageIdentifier
+from pipeline.languages import language
+from pipeline.normalization import NormalizeConfig, Normalizer
 from pipeline.records import SentencePair, Verdict
+from pipeline.rule_config import RuleConfig, Side
+from pipeline.rules import SIDE_RULES
 
 
-class CleanConfig(StageConfig):
+class CleanConfig(RuleConfig):
     """Which pairs are kept, and into how many files they go."""
 
-    max_words: int = Field(200, ge=1, le=10_000, description="Longest side in words, separated by spaces.")
-    max_characters: int = Field(1000, ge=1, le=100_000, description="Longest side in characters.")
-    max_ratio: float = Field(9.0, ge=1, le=100, description="Largest ratio of the sides' lengths in characters.")
-    ratio_slack: int = Field(30, ge=0, le=1000, description="Characters added to both sides before the ratio is taken.")
-    min_letters: float = Field(0.3, ge=0, le=1, description="Smallest share of letters among visible characters.")
-    allow_identical: bool = Field(False, description="Keep pairs whose sides are the same.")
+    normalize: NormalizeConfig = Field(NormalizeConfig(), description="What is rewritten before pairs are judged.")
+    language_id: LanguageIdConfig = Field(LanguageIdConfig(), description="When a side is in another language.")
+    deduplicate: Literal["exact", "loose"] = Field(
+        "exact", description="Which pairs count as one: loose forgets case, punctuation, spaces and values of numbers."
+    )
+    max_targets_per_source: int = Field(
+        0, ge=0, le=1_000_000, description="Pairs that may share a source side; 0: any number."
+    )
     hold_out: HoldOutConfig = Field(HoldOutConfig(), description="Sizes of the sets that are held out by content hash.")
     shards: int = Field(8, ge=1, le=4096, description="Files of clean training pairs.")
 
 
-Rule = Callable[[CleanConfig, SentencePair], str | None]
+class Judge:
+    """Normalises pairs and puts them to every rule; made once a worker, as it holds what is compiled and loaded.
 
-
-def is_empty(config: CleanConfig, pair: SentencePair) -> str | None:
-    """A side without a visible character."""
-    return None if pair.source and pair.target else "empty"
-
-
-def has_control_characters(config: CleanConfig, pair: SentencePair) -> str | None:
-    """NUL and its kin: signs of a file that is not text, and nothing a sentence holds."""
-    both = pair.source + pair.target
-    if both.isprintable():  # the common case, decided without a look at each character
-        return None
-    return "control_characters" if any(unicodedata.category(sign) == "Cc" for sign in both) else None
-
-
-def is_too_long(config: CleanConfig, pair: SentencePair) -> str | None:
-    """A side that is a paragraph rather than a sentence."""
-    if max(len(pair.source), len(pair.target)) > config.max_characters:
-        return "too_long"
-    spaces = max(pair.source.count(" "), pair.target.count(" "))
-    return "too_long" if spaces + 1 > config.max_words else None
-
-
-def is_out_of_proportion(config: CleanConfig, pair: SentencePair) -> str | None:
-    """Sides so different in length that one cannot be the translation of the other."""
-    short, long = sorted((len(pair.source), len(pair.target)))
-    ratio = (long + config.ratio_slack) / max(short + config.ratio_slack, 1)
-    return "length_ratio" if ratio > config.max_ratio else None
-
-
-def is_untranslated(config: CleanConfig, pair: SentencePair) -> str | None:
-    """A copy in place of a translation."""
-    return "identical" if pair.source == pair.target and not config.allow_identical else None
-
-
-def is_not_prose(config: CleanConfig, pair: SentencePair) -> str | None:
-    """A side of mostly digits, signs or markup."""
-    for side in (pair.source, pair.target):
-        visible = len(side) - side.count(" ")
-        if sum(map(str.isalpha, side)) < config.min_letters * visible:
-            return "few_letters"
-    return None
-
-
-RULES: tuple[Rule, ...] = (
-    is_empty,
-    has_control_characters,
-    is_too_long,
-    is_out_of_proportion,
-    is_untranslated,
-    is_not_prose,
-)
-
-
-def normalize(text: str) -> str:
-    r"""Composes characters (NFC, as the exported model does too) and makes any run of white space one space.
-
-    >>> normalize("  Cafe\u0301\u00a0 noir ")
-    'Café noir'
+    Args:
+        config: switches and thresholds.
+        languages: labels of the source and the target side, such as `en` and `pt-BR`; what needs to know a language is
+            left out for one that is not known.
     """
-    return " ".join(unicodedata.normalize("NFC", text).split())
+
+    def __init__(self, config: CleanConfig, languages: tuple[str, str]) -> None:
+        self.config = config
+        self.languages = language(languages[0]), language(languages[1])
+        self.normalize = Normalizer(config.normalize)
+        self.identify = LanguageIdentifier(config.language_id, self.languages) if config.language_id.is_on else None
+
+    def __call__(self, pairs: Sequence[SentencePair]) -> list[Verdict]:
+        """One verdict a pair, in their order."""
+        verdicts = [self.judge(pair) for pair in pairs]
+        if self.identify is None:
+            return verdicts
+        kept = [place for place, verdict in enumerate(verdicts) if verdict.reason is None]
+        for place, is_wrong in zip(kept, self.identify([verdicts[place].pair for place in kept]), strict=True):
+            if is_wrong:
+                verdicts[place] = Verdict(verdicts[place].pair, "wrong_language")
+        return verdicts
+
+    def judge(self, pair: SentencePair) -> Verdict:
+        """The verdict of the rules alone: the first reason found, the cheap ones first."""
+        clean = self.normalized(pair)
+        source, target = Side(clean.source, self.languages[0]), Side(clean.target, self.languages[1])
+        for side in (source, target):
+            for rule in SIDE_RULES:
+                reason = rule(self.config, side)
+                if reason is not None:
+                    return Verdict(clean, reason)
+        for agreement in PAIR_RULES:
+            reason = agreement(self.config, source, target)
+            if reason is not None:
+                return Verdict(clean, reason)
+        return Verdict(clean, None)
+
+    def normalized(self, pair: SentencePair) -> SentencePair:
+        """The pair as it is judged, hashed and learnt from; most are so already."""
+        source, target = self.normalize(pair.source), self.normalize(pair.target)
+        return pair if source is pair.source and target is pair.target else SentencePair(source, target)
 
 
-def judge(config: CleanConfig, pair: SentencePair) -> Verdict:
-    """Normalises a pair and puts it to every rule; the first reason found is the verdict."""
-    clean = SentencePair(normalize(pair.source), normalize(pair.target))
-    reasons = (rule(config, clean) for rule in RULES)
-    return Verdict(clean, next((reason for reason in reasons if reason), None))
+def judge(config: CleanConfig, languages: tuple[str, str], pair: SentencePair) -> Verdict:
+    """The verdict on one pair."""
+    return Judge(config, languages)([pair])[0]

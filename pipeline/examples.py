@@ -2,17 +2,25 @@
 
 A shard is two files:
 
-    shard-00000-of-00008.tfrecord           one Example a pair: int64 lists "source" and "target", without BOS or EOS
+    shard-00000-of-00008.tfrecord           one Example a pair: int64 lists "source" and "target", without BOS or EOS,
+                                            and "origin", one number: which of its manifest's origins the pair is from
     shard-00000-of-00008.lengths.npy        int32 [pairs, 2]: how many ids each side has, to plan batches by
 
-The bytes are a function of the ids alone. protobuf leaves the order of a map's entries open and tfx-bsl's encoder uses
-that freedom, so the two entries of each Example are put in order here.
+With gzip the first is `shard-00000-of-00008.tfrecord.gz`. The bytes are a function of the ids alone: protobuf leaves
+the order of a map's entries open and tfx-bsl's encoder uses that freedom, so the entries of each Example are put in
+order here, and gzip's header has no time.
 """
 
+import gzip
+import io
 import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+from uuid import uuid4
 
 import google_crc32c
 import numpy as np
@@ -22,8 +30,12 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from tfx_bsl.coders import example_coder
 
 from pipeline.errors import InputError
+from pipeline.manifest import write_atomically
 
 SIDES = ("source", "target")
+FEATURES = (*SIDES, "origin")
+GZIP_SUFFIX = ".gz"
+GZIP_LEVEL = 6
 DECODED_AT_ONCE = 4096
 Ids = Sequence[Sequence[int]]
 
@@ -32,13 +44,14 @@ Ids = Sequence[Sequence[int]]
 class PairIds:
     """Token ids of many pairs: the source of pair i is `source_values[source_offsets[i]:source_offsets[i + 1]]`.
 
-    Shapes: values int32 [sum of lengths], offsets int64 [pairs + 1].
+    Shapes: values int32 [sum of lengths], offsets int64 [pairs + 1], origins int32 [pairs].
     """
 
     source_values: npt.NDArray[np.int32]
     source_offsets: npt.NDArray[np.int64]
     target_values: npt.NDArray[np.int32]
     target_offsets: npt.NDArray[np.int64]
+    origins: npt.NDArray[np.int32]
 
     def __len__(self) -> int:
         return len(self.source_offsets) - 1
@@ -46,39 +59,65 @@ class PairIds:
 
 def lengths_path(shard: Path) -> Path:
     """Where the length index of a shard lies."""
-    return shard.with_suffix(".lengths.npy")
+    return shard.with_name(shard.name.removesuffix(GZIP_SUFFIX)).with_suffix(".lengths.npy")
 
 
-def write_shard(shard: Path, sources: Ids, targets: Ids) -> None:
-    """Writes a shard and its length index, each complete or not at all.
+class ShardWriter:
+    """Writes a shard block by block; it and its length index appear when the `with` block ends well, or not at all."""
 
-    Raises:
-        ValueError: there are not as many sources as targets.
-    """
-    if len(sources) != len(targets):
-        raise ValueError(f"{len(sources)} sources and {len(targets)} targets: a shard holds pairs")
-    partial = shard.with_suffix(".partial")
-    with partial.open("wb") as file:
-        for example in encode(sources, targets):
-            file.write(frame(example))
-    partial.replace(shard)
-    lengths = np.array([[len(source), len(target)] for source, target in zip(sources, targets, strict=True)], np.int32)
-    with partial.open("wb") as file:
-        np.save(file, lengths.reshape(-1, 2))
-    partial.replace(lengths_path(shard))
+    def __init__(self, shard: Path) -> None:
+        self.shard = shard
+        self.lengths: list[tuple[int, int]] = []
+        self._partial = shard.with_name(f".{shard.name}.{uuid4().hex}.partial")
+
+    def __enter__(self) -> Self:
+        self.shard.parent.mkdir(parents=True, exist_ok=True)
+        self._raw = self._partial.open("wb")
+        is_gzip = self.shard.suffix == GZIP_SUFFIX
+        self._file: gzip.GzipFile | IO[bytes] = (
+            gzip.GzipFile("", "wb", GZIP_LEVEL, fileobj=self._raw, mtime=0) if is_gzip else self._raw
+        )
+        return self
+
+    def write(self, sources: Ids, targets: Ids, origins: Sequence[int]) -> None:
+        """Adds pairs; raises `ValueError` if there are not as many sources as targets and origins."""
+        if not len(sources) == len(targets) == len(origins):
+            raise ValueError(f"{len(sources)} sources, {len(targets)} targets, {len(origins)} origins: they are pairs")
+        self._file.write(b"".join(map(frame, encode(sources, targets, origins))))
+        self.lengths += zip(map(len, sources), map(len, targets), strict=True)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            with self._raw:
+                self._file.close()
+            if kind is None:
+                index = io.BytesIO()
+                np.save(index, np.array(self.lengths, np.int32).reshape(-1, 2))
+                write_atomically(lengths_path(self.shard), index.getvalue())
+                self._partial.replace(self.shard)
+        finally:
+            self._partial.unlink(missing_ok=True)
+
+
+def write_shard(shard: Path, sources: Ids, targets: Ids, origins: Sequence[int] | None = None) -> None:
+    """Writes a shard in one go, by default of a single origin."""
+    with ShardWriter(shard) as writer:
+        writer.write(sources, targets, [0] * len(sources) if origins is None else origins)
 
 
 def read_shard(shard: Path) -> PairIds:
     """Reads a shard back; raises `InputError` where a record's checksum does not hold."""
     decoder = example_coder.ExamplesToRecordBatchDecoder(_schema().SerializeToString())
-    parts: dict[str, list[pa.Array]] = {side: [] for side in SIDES}
+    parts: dict[str, list[pa.Array]] = {name: [] for name in FEATURES}
     records = list(records_of(shard))
     for start in range(0, len(records), DECODED_AT_ONCE):
         batch = decoder.DecodeBatch(records[start : start + DECODED_AT_ONCE])
-        for side in SIDES:
-            parts[side].append(batch.column(side))
+        for name in FEATURES:
+            parts[name].append(batch.column(name))
     (source_values, source_offsets), (target_values, target_offsets) = (_flatten(parts[side]) for side in SIDES)
-    return PairIds(source_values, source_offsets, target_values, target_offsets)
+    return PairIds(source_values, source_offsets, target_values, target_offsets, _flatten(parts["origin"])[0])
 
 
 def read_lengths(shard: Path) -> npt.NDArray[np.int32]:
@@ -87,13 +126,15 @@ def read_lengths(shard: Path) -> npt.NDArray[np.int32]:
     return lengths
 
 
-def encode(sources: Ids, targets: Ids) -> Iterator[bytes]:
+def encode(sources: Ids, targets: Ids, origins: Sequence[int]) -> Iterator[bytes]:
     """Serialized Examples of pairs of id lists, the same bytes in every process."""
     if not sources:
         return
     columns = [pa.array(ids, type=pa.large_list(pa.int64())) for ids in (sources, targets)]
+    offsets = pa.array(np.arange(len(origins) + 1), pa.int64())
+    columns.append(pa.LargeListArray.from_arrays(offsets, pa.array(origins, pa.int64())))
     encoder = example_coder.RecordBatchToExamplesEncoder()
-    for example in encoder.encode(pa.RecordBatch.from_arrays(columns, names=list(SIDES))):
+    for example in encoder.encode(pa.RecordBatch.from_arrays(columns, names=list(FEATURES))):
         yield in_order(example)
 
 
@@ -126,6 +167,11 @@ def frame(record: bytes) -> bytes:
 def records_of(shard: Path) -> Iterator[bytes]:
     """The records of a TFRecord file, each checked against its checksums."""
     data = shard.read_bytes()
+    if shard.suffix == GZIP_SUFFIX:
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error) as error:
+            raise InputError("shard", shard, "a whole gzip file", f"damaged after it was written: {error}") from error
     position = 0
     while position < len(data):
         header = data[position : position + 8]
@@ -166,7 +212,7 @@ def _key_of_entry(entry: bytes) -> bytes:
 
 
 def _schema() -> schema_pb2.Schema:
-    features = [schema_pb2.Feature(name=side, type=schema_pb2.INT) for side in SIDES]
+    features = [schema_pb2.Feature(name=name, type=schema_pb2.INT) for name in FEATURES]
     return schema_pb2.Schema(feature=features)
 
 

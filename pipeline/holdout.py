@@ -1,12 +1,14 @@
 """The dev and the test set, and how they are kept out of training."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import chain
+from typing import Self
 
 from pydantic import Field
 
 from pipeline.config import Frozen
-from pipeline.keys import side_key
+from pipeline.keys import side_hash, side_key
 from pipeline.records import SentencePair
 
 
@@ -24,26 +26,31 @@ class HeldOut:
     Args:
         dev: pairs to choose a model by.
         test: pairs to judge it by.
-        sources: `side_key` of every source side of both sets.
-        targets: `side_key` of every target side of both sets.
+        sources: `side_hash` of every source side of both sets, as it stands and as cleaning would write it.
+        targets: the same of every target side.
     """
 
     dev: tuple[SentencePair, ...]
     test: tuple[SentencePair, ...]
-    sources: frozenset[str] = field(init=False)
-    targets: frozenset[str] = field(init=False)
+    sources: frozenset[int]
+    targets: frozenset[int]
 
-    def __post_init__(self) -> None:
-        pairs = self.dev + self.test
-        object.__setattr__(self, "sources", frozenset(side_key(pair.source) for pair in pairs))
-        object.__setattr__(self, "targets", frozenset(side_key(pair.target) for pair in pairs))
+    @classmethod
+    def of(cls, dev: Iterable[SentencePair], test: Iterable[SentencePair], normalize: Callable[[str], str]) -> Self:
+        """The sets and the hashes of their sides; `normalize` is what cleaning does to a side."""
+        sets = tuple(dev), tuple(test)
+        sides = [pair.source for pair in chain(*sets)], [pair.target for pair in chain(*sets)]
+        forms = ({form for text in side for form in (text, normalize(text))} for side in sides)
+        return cls(*sets, *(frozenset(map(side_hash, side)) for side in forms))
 
     def shares_a_side_with(self, pair: SentencePair) -> bool:
         """Whether training on the pair would leak a held-out sentence."""
-        return side_key(pair.source) in self.sources or side_key(pair.target) in self.targets
+        return side_hash(pair.source) in self.sources or side_hash(pair.target) in self.targets
 
 
-def hold_out(candidates: Iterable[SentencePair], dev: int, test: int, given: Iterable[SentencePair] = ()) -> HeldOut:
+def hold_out(
+    candidates: Iterable[SentencePair], dev: int, test: int, given: Iterable[SentencePair] = ()
+) -> tuple[list[SentencePair], list[SentencePair]]:
     """Takes the test set and then the dev set from candidates in the order of their content hashes.
 
     A pair that shares a side with one taken before is passed over, so that no sentence is in both sets. As the order is
@@ -54,6 +61,9 @@ def hold_out(candidates: Iterable[SentencePair], dev: int, test: int, given: Ite
         dev: how many to take for the dev set.
         test: how many to take for the test set.
         given: pairs of a set that the corpus brings, which share no side with those taken either.
+
+    Returns:
+        The dev and the test set.
     """
     given = list(given)
     taken = {side_key(pair.source) for pair in given}, {side_key(pair.target) for pair in given}
@@ -66,4 +76,4 @@ def hold_out(candidates: Iterable[SentencePair], dev: int, test: int, given: Ite
             chosen.append(pair)
         if len(chosen) == dev + test:
             break
-    return HeldOut(dev=tuple(chosen[test:]), test=tuple(chosen[:test]))
+    return chosen[test:], chosen[:test]

@@ -1,37 +1,93 @@
-"""Sentence pairs in Parquet files: columns `source` and `target`, one row a pair, readable with DuckDB or pandas."""
+"""Sentence pairs in Parquet files, one row a pair, readable with DuckDB or pandas.
+
+Columns are `source` and `target`, after cleaning also `origin`, and for rejected pairs `reason`. A row group holds a
+block of pairs, which is what one Beam element reads.
+"""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.records import SentencePair
+from pipeline.storage import partial_of
 
-BLOCK = 4096  # pairs in a row group, which is what one Beam element reads
+BLOCK = 4096  # pairs in a row group
 SCHEMA = pa.schema([("source", pa.string()), ("target", pa.string())])
-REJECT_SCHEMA = pa.schema([("reason", pa.string()), *SCHEMA])
+NAMES = pa.dictionary(pa.int32(), pa.string())
+CLEAN_SCHEMA = pa.schema([*SCHEMA, ("origin", NAMES)])
+REJECT_SCHEMA = pa.schema([("reason", NAMES), *CLEAN_SCHEMA])
+UNREADABLE_SCHEMA = pa.schema([("reason", NAMES), *SCHEMA])
 
 
-def write_pairs(path: Path, pairs: Iterable[SentencePair]) -> int:
-    """Writes pairs in their order, a row group a block, and returns how many there were."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+@contextmanager
+def open_writer(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetWriter]:
+    """A Parquet file that appears when the `with` block ends well, or not at all."""
+    with partial_of(path) as partial:
+        # Sentences hardly repeat, so a dictionary of them would cost time and save nothing.
+        repeated = [field.name for field in schema if pa.types.is_dictionary(field.type)]
+        with pq.ParquetWriter(partial, schema, compression="zstd", use_dictionary=repeated) as writer:
+            yield writer
+        partial.replace(path)
+
+
+class TableWriter:
+    """Writes rows to a Parquet file as they come, a row group a block.
+
+    >>> with TableWriter(Path("pairs.parquet"), SCHEMA) as writer:  # doctest: +SKIP
+    ...     writer.add(["Light rain."], ["Pluie faible."])
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.schema = schema
+        self.rows = 0
+        self._open = open_writer(path, schema)
+        self._columns: list[list[str]] = [[] for _ in schema]
+
+    def __enter__(self) -> Self:
+        self._writer = self._open.__enter__()
+        return self
+
+    def add(self, *columns: list[str]) -> None:
+        """Adds rows, given as the schema's columns."""
+        for column, more in zip(self._columns, columns, strict=True):
+            column.extend(more)
+        while len(self._columns[0]) >= BLOCK:
+            self._write([column[:BLOCK] for column in self._columns])
+            self._columns = [column[BLOCK:] for column in self._columns]
+
+    def _write(self, columns: list[list[str]]) -> None:
+        table = pa.table([pa.array(column, pa.string()) for column in columns], names=self.schema.names)
+        self._writer.write_table(table.cast(self.schema))
+        self.rows += table.num_rows
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None and self._columns[0]:
+            self._write(self._columns)
+        self._open.__exit__(kind, error, trace)
+
+
+def write_pairs(path: Path, pairs: Iterable[SentencePair], origin: str = "") -> int:
+    """Writes pairs in their order, all of one origin or of none, and returns how many there were."""
     remaining = iter(pairs)
-    written = 0
-    with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
+    with TableWriter(path, CLEAN_SCHEMA if origin else SCHEMA) as writer:
         while block := list(islice(remaining, BLOCK)):
-            columns = [[pair.source for pair in block], [pair.target for pair in block]]
-            writer.write_table(pa.table(columns, schema=SCHEMA))
-            written += len(block)
-    return written
+            origins = [[origin] * len(block)] if origin else []
+            writer.add([pair.source for pair in block], [pair.target for pair in block], *origins)
+    return writer.rows
 
 
-def write_rejects(path: Path, rejects: Iterable[tuple[str, SentencePair]]) -> None:
-    """Writes rejected pairs, each with the reason."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rows = [{"reason": reason, "source": pair.source, "target": pair.target} for reason, pair in rejects]
-    pq.write_table(pa.Table.from_pylist(rows, schema=REJECT_SCHEMA), path, compression="zstd")
+def write_table(path: Path, table: pa.Table) -> None:
+    """Writes a whole table, a row group a block."""
+    with open_writer(path, table.schema) as writer:
+        writer.write_table(table, row_group_size=BLOCK)
 
 
 def read_pairs(path: Path) -> Iterator[SentencePair]:
@@ -42,9 +98,15 @@ def read_pairs(path: Path) -> Iterator[SentencePair]:
 
 def read_block(path: Path, block: int) -> list[SentencePair]:
     """The pairs of one block of a file."""
+    columns = read_columns(path, block, SCHEMA.names)
+    return list(map(SentencePair, *columns))
+
+
+def read_columns(path: Path, block: int, names: list[str]) -> list[list[str]]:
+    """Some columns of one block of a file."""
     with pq.ParquetFile(path) as file:
-        columns = file.read_row_group(block, columns=SCHEMA.names).to_pydict()
-    return list(map(SentencePair, columns["source"], columns["target"]))
+        table = file.read_row_group(block, columns=names)
+    return [table[name].to_pylist() for name in names]
 
 
 def count_blocks(path: Path) -> int:
@@ -57,7 +119,7 @@ def count_pairs(path: Path) -> int:
     return int(pq.read_metadata(path).num_rows)
 
 
-def count_reasons(path: Path) -> dict[str, int]:
-    """How many rejected pairs a file holds for each reason."""
-    counts = pq.read_table(path, columns=["reason"])["reason"].value_counts().to_pylist()
+def count_values(path: Path, column: str) -> dict[str, int]:
+    """How many rows of a file have each value in a column."""
+    counts = pq.read_table(path, columns=[column])[column].value_counts().to_pylist()
     return {entry["values"]: entry["counts"] for entry in counts}

@@ -1,47 +1,120 @@
-"""One configuration -> a Beam pipeline on the machine at hand.
+"""One configuration -> a Beam pipeline on this machine, or on a service that Beam knows.
 
-The runner is chosen by object, never by name: `beam.Pipeline()` alone would look for one on the network first.
+The local runner is chosen by object, never by name: `beam.Pipeline()` alone would look for one on the network first.
 """
 
-import errno
-import re
+import copy
+import logging
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.portability.api import beam_provision_api_pb2
-from apache_beam.runners.portability.fn_api_runner import fn_runner
-from apache_beam.runners.portability.portable_runner import JobServiceHandle
+from apache_beam.runners.runner import PipelineState
 
+from pipeline import counters
 from pipeline.beam_config import BeamConfig
+from pipeline.beam_errors import unwrapped
+from pipeline.beam_options import pipeline_options
+from pipeline.local_runner import LocalRunner
+from pipeline.progress import JobProgress
+from pipeline.remote_worker import RemoteWorker
+from pipeline.worker_pool import pool
 
-OS_ERROR = re.compile(r"OSError: (?:\[Errno (\d+)\] )?(.*?) \[while running")
+SECONDS_BETWEEN_LOOKS = 2.0  # at a job that runs elsewhere
+
+
+class Job(beam.Pipeline):
+    """A Beam pipeline that shows how far it is, and knows afterwards what its functions counted.
+
+    Attributes:
+        counts: the sums of what `count` was told, by name, once the job has run.
+    """
+
+    def __init__(self, config: BeamConfig, local: LocalRunner | None, progress: JobProgress) -> None:
+        super().__init__(runner=local, options=pipeline_options(config))
+        self.progress = progress
+        self.counts: dict[str, int] = {}
+
+    def run(self, test_runner_api: bool | str = "AUTO") -> Any:
+        """Runs the job to its end."""
+        result = super().run(test_runner_api)
+        try:
+            self.follow(result)
+        except (KeyboardInterrupt, SystemExit):
+            result.cancel()  # nobody would wait for it, and it may cost money
+            raise
+        result.wait_until_finish()
+        self.counts = counters.sums(result.metrics())
+        return result
+
+    def follow(self, result: Any) -> None:
+        """Shows how far a job is that runs elsewhere, until it ends; a local one has ended by now."""
+        pause = 0.1
+        while not PipelineState.is_terminal(result.state):
+            time.sleep(pause)
+            pause = min(SECONDS_BETWEEN_LOOKS, 2 * pause)
+            self.show(counters.sums(copy.copy(result).metrics()))  # a result keeps the first metrics it was asked for
+
+    def show(self, counts: dict[str, int]) -> None:
+        """Brings the line up to what a remote job has counted by now."""
+        for name in ("pairs", "written"):
+            new = counts.get(name, 0) - self.counts.get(name, 0)
+            if new > 0:
+                self.hear(name, new)
+        self.counts = counts
+
+    def hear(self, name: str, number: int) -> None:
+        """Moves the line."""
+        if name == "written" and self.progress.step != "writing":
+            self.progress.begin("writing")
+        self.progress.advance(number)
 
 
 @contextmanager
-def open_pipeline(config: BeamConfig) -> Iterator[beam.Pipeline]:
+def open_pipeline(config: BeamConfig, *, stage: str, pairs: int) -> Iterator[Job]:
     """A pipeline to be used in a `with` statement, which runs it at the end.
 
+        with open_pipeline(config, stage="clean", pairs=22_000) as job:
+            _ = job | Create(blocks) | ParDo(...)
+        job.counts  # {"kept": 20000, "pairs": 22000, ...}: what `count` was told, in whichever process
+
+    The workers of a remote runner read and write the paths that the job names: the workspace must be on a file system
+    that they share with this machine, and what they need must be installed there.
+
+    Args:
+        config: the runner.
+        stage: what is shown before the progress.
+        pairs: how many pairs the job will read, for the number of processes and the progress line.
+
     Raises:
-        OSError: a file could not be read or written; Beam itself makes a RuntimeError of everything.
+        InputError: a function of the job raised it; Beam itself would make something else of it.
+        OSError: a file could not be read or written, likewise.
     """
+    with ExitStack() as stack:
+        local = None
+        if config.runner == "local":
+            processes = config.processes(pairs)
+            workers = stack.enter_context(pool.lease(processes)) if processes > 1 else []
+            local = LocalRunner([RemoteWorker(worker) for worker in workers], pool.stop)
+        progress = stack.enter_context(JobProgress(stage, pairs))
+        stack.enter_context(unwrapped())
+        stack.enter_context(quiet_beam())
+        job = Job(config, local, progress)
+        counters.listen(job.hear)
+        stack.callback(counters.stop_listening, job.hear)
+        with job:
+            yield job
+
+
+@contextmanager
+def quiet_beam() -> Iterator[None]:
+    """Keeps Beam from logging the traceback of an error that is raised all the same."""
+    logger = logging.getLogger("apache_beam")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
     try:
-        with new_pipeline(config) as pipeline:
-            yield pipeline
-    except RuntimeError as error:
-        found = OS_ERROR.search(str(error))
-        if not found:
-            raise
-        raise OSError(int(found[1] or errno.EIO), found[2]) from error
-
-
-def new_pipeline(config: BeamConfig) -> beam.Pipeline:
-    """The pipeline, on a runner with one process or several."""
-    mode = "in_memory" if config.workers == 1 else "multi_processing"
-    options = PipelineOptions([f"--direct_running_mode={mode}", f"--direct_num_workers={config.workers}"])
-    # Worker processes learn their options from the provision info, which the runner leaves empty unless it is given.
-    encoded = JobServiceHandle.encode_pipeline_options(options.get_all_options())
-    provision = beam_provision_api_pb2.ProvisionInfo(pipeline_options=encoded)
-    runner = fn_runner.FnApiRunner(provision_info=fn_runner.ExtendedProvisionInfo(provision))
-    return beam.Pipeline(runner=runner, options=options)
+        yield
+    finally:
+        logger.setLevel(level)

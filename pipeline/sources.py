@@ -1,54 +1,61 @@
-"""Where pairs come from, and the stage that brings them in.
-
-A source is two aligned text files or the embedded weather corpus:
+"""Where pairs come from: which sources a corpus has, which parts they are made of, and what is read out of a part.
 
     corpus:
-      train: [{source: a.en, target: a.de}, {source: b.en, target: b.de}]
-      dev:   [{source: dev.en, target: dev.de}]
+      source_language: en
+      target_language: de
+      train:
+        - {source: news-*.en.gz, target: news-*.de.gz, origin: news}
+        - {kind: table, path: web.tsv.zst, source: 3, target: 4, weight: 0.5}
+        - {kind: tmx, path: gs://bucket/memory.tmx, target_language: de-CH}
+      dev:  [{source: dev.en, target: dev.de}]
+
+`pipeline/source_kinds.py` describes the kinds; each has its reader in `pipeline/readers/`.
 """
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib import metadata
-from itertools import zip_longest
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from itertools import chain
+from typing import Any, Final, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Field
 
-from pipeline.config import Frozen, StageConfig
+from pipeline.config import StageConfig
+from pipeline.digests import Progress, silent
 from pipeline.errors import InputError
-from pipeline.manifest import InputRecord, sha256_of_file
-from pipeline.pairs import write_pairs
-from pipeline.records import SentencePair
-from pipeline.stage import Outcome, stage
-from pipeline.weather import check_languages, weather_pairs
+from pipeline.globs import name_of
+from pipeline.manifest import sha256_of_json
+from pipeline.parts import Block, Blocks, Part
+from pipeline.places import places_of
+from pipeline.readers import alternating, gettext, jsonl, parquet, pinyin, table, text, tmx, weather
+from pipeline.records import SentencePair, Unreadable
+from pipeline.source_kinds import GettextSource, PinyinSource, ReadingConfig, Source, TableSource, WeatherSource
 
-WEATHER_PACKAGE = "pirateweather-translations"
 SPLITS = ("train", "dev", "test")
-
-
-class TextSource(Frozen):
-    """Two plain UTF-8 files; line n of one is the translation of line n of the other."""
-
-    kind: Literal["text"] = "text"
-    source: str = Field(description="File with the sentences to translate, one a line.")
-    target: str = Field(description="File with their translations, line by line.")
-
-
-class WeatherSource(Frozen):
-    """The embedded corpus of weather summaries, in `corpus.source_language` and `corpus.target_language`."""
-
-    kind: Literal["weather"]
-    pairs: int = Field(22_000, ge=1, le=1_000_000, description="Distinct pairs to render.")
-    seed: int = Field(1, ge=0, description="Which pairs of the grammar's millions are rendered.")
-
-
-def _kind(value: Any) -> str:
-    kind = value.get("kind", "text") if isinstance(value, dict) else getattr(value, "kind", "text")
-    return str(kind)
-
-
-Source = Annotated[Annotated[TextSource, Tag("text")] | Annotated[WeatherSource, Tag("weather")], Discriminator(_kind)]
+READER_VERSION: Final = 1  # raised when a reader makes other pairs of the same bytes
+READERS: Final[Mapping[str, Callable[[Part], Blocks]]] = {
+    "text": text.read,
+    "table": table.read,
+    "alternating": alternating.read,
+    "tmx": tmx.read,
+    "gettext": gettext.read,
+    "parquet": parquet.read,
+    "jsonl": jsonl.read,
+    "weather": weather.read,
+    "pinyin": pinyin.read,
+}
+LABELLED: Final = ("tmx", "weather")  # kinds that know the languages of their sides
+BY_LANGUAGE: Final = {"tmx", "weather", "gettext"}
+POLICIES: Final = {
+    "text": {"undecodable", "longest_line"},
+    "alternating": {"undecodable", "longest_line"},
+    "table": {"undecodable", "malformed", "longest_line"},
+    "jsonl": {"undecodable", "malformed", "longest_line"},
+    "parquet": {"undecodable", "malformed", "longest_line"},
+    "tmx": {"malformed", "longest_line"},
+    "gettext": {"longest_line"},
+}
 
 
 class CorpusConfig(StageConfig):
@@ -60,123 +67,174 @@ class CorpusConfig(StageConfig):
     train: tuple[Source, ...] = Field((), description="Sources of the training pairs.")
     dev: tuple[Source, ...] = Field((), description="Sources of the dev set; none: held out of the training pairs.")
     test: tuple[Source, ...] = Field((), description="Sources of the test set; none: held out of the training pairs.")
+    when_changed: Literal["add", "rebuild"] = Field(
+        "add",
+        description="A training file changed: keep its old pairs and add, or forget them and build anew.",
+    )
+    reading: ReadingConfig = Field(
+        ReadingConfig(), description="What becomes of records that are not as they should be."
+    )
 
     def canonical(self) -> dict[str, Any]:
-        """The configuration without the files' paths: what is in them counts, not where they lie."""
-        config = super().canonical()
-        for split in SPLITS:
-            for source in config[split]:
-                if source["kind"] == "text":
-                    del source["source"], source["target"]
-        return config
+        """The configuration without its sources: what is in them counts, part by part, and not where they lie."""
+        return self.model_dump(mode="json", include={"source_language", "target_language", "reverse"})
 
-    def sources(self) -> Iterator[tuple[str, str, TextSource | WeatherSource]]:
+    def sources(self) -> Iterator[tuple[str, str, Source]]:
         """Every source with its split and its dotted name, `corpus.train[0]`."""
         for split in SPLITS:
             for index, source in enumerate(getattr(self, split)):
                 yield split, f"corpus.{split}[{index}]", source
 
+    def languages_of(self, source: Source) -> tuple[str, str]:
+        """What a source calls the two languages of the corpus."""
+        return source.source_language or self.source_language, source.target_language or self.target_language
 
-def check_sources(config: CorpusConfig) -> dict[str, Path]:
-    """The text files by name; raises `InputError` where one cannot be read or the corpus has no source at all."""
+
+def check_sources(config: CorpusConfig) -> None:
+    """Raises `InputError` where the corpus cannot be read. Cheap: nothing is hashed or downloaded."""
     if not config.train:
         cause = "name files with --set 'corpus.train=[{source: a.en, target: a.de}]' or choose a --preset"
         raise InputError("corpus.train", [], "at least one source of pairs", cause)
-    files = {}
+    weights_of(config)
     for _, name, source in config.sources():
-        if isinstance(source, WeatherSource):
-            check_languages(config.source_language, config.target_language)
-        else:
-            for side in ("source", "target"):
-                files[f"{name}.{side}"] = existing_file(f"{name}.{side}", getattr(source, side))
-    return files
+        check_source(name, source, config.languages_of(source))
+        for files in places_of(name, source):
+            for file in files:
+                file.check()
 
 
-def digests_of_files(config: CorpusConfig) -> Mapping[str, InputRecord]:
-    """What the corpus is made of, by name: the digest of each text file, the version of the weather package."""
-    digests = {name: sha256_of_file(path) for name, path in check_sources(config).items()}
-    for _, name, source in config.sources():
-        if isinstance(source, WeatherSource):  # its sentences come with the package
-            digests[name] = f"{WEATHER_PACKAGE} {metadata.version(WEATHER_PACKAGE)}"
-    return {name: InputRecord(kind="text", fingerprint=digest, digest=digest) for name, digest in digests.items()}
-
-
-@stage("ingest", section="corpus", version=1, takes=(), makes="corpus", outside=digests_of_files)
-def ingest(config: CorpusConfig, *, folder: Path) -> Outcome:
-    """Reads the sources, joins their sides and writes the pairs as Parquet.
-
-    Files that do not fit together are refused here, so that no later stage sees half a pair.
-
-        nightshift ingest --preset weather
-
-        workspace/weather-en-fr/ingest/3f9c2a7be01d/
-            train-000.parquet       one file a source, in the order of the configuration
-            manifest.json
-    """
-    counts: dict[str, int] = {}
-    origins = []
-    for number, (split, name, source) in enumerate(config.sources()):
-        pairs = pairs_of(config, name, source)
-        if config.reverse:
-            pairs = (SentencePair(pair.target, pair.source) for pair in pairs)
-        written = write_pairs(folder / f"{split}-{number:03}.parquet", pairs)
-        if not written:
-            raise InputError(name, origin_of(source), "a corpus with at least one pair", "its files are empty")
-        counts[split] = counts.get(split, 0) + written
-        origins.append({"split": split, "origin": origin_of(source), "pairs": written})
-    languages = [config.source_language, config.target_language]
-    return Outcome(counts, {"languages": languages[::-1] if config.reverse else languages, "sources": origins})
-
-
-def pairs_of(config: CorpusConfig, name: str, source: TextSource | WeatherSource) -> Iterator[SentencePair]:
-    """The pairs of one source, as they stand in it."""
+def check_source(name: str, source: Source, languages: tuple[str, str]) -> None:
+    """Raises `InputError` where a source contradicts itself, or what it is taken from does not have the languages."""
+    if source.reverse and source.kind in LABELLED:
+        cause = "its languages say which side is which; to learn the other direction, set corpus.reverse"
+        raise InputError(f"{name}.reverse", True, f"false for {source.kind}", cause)
     if isinstance(source, WeatherSource):
-        return weather_pairs(config.source_language, config.target_language, source.pairs, source.seed)
-    return text_pairs(name, Path(source.source), Path(source.target))
+        weather.check_languages(*languages)
+    elif isinstance(source, GettextSource):
+        if bool(source.path) == bool(source.package):
+            given = f"{source.path} | {source.package}" if source.path else "not given"
+            raise InputError(f"{name}.path", given, "either a path or a package of catalogues")
+        if source.package:
+            gettext.catalogues_of(source.package, name, languages[0] if source.reverse else languages[1])
 
 
-def origin_of(source: TextSource | WeatherSource) -> str:
-    """How people name a source."""
-    return "weather" if isinstance(source, WeatherSource) else f"{source.source} | {source.target}"
+def weights_of(config: CorpusConfig) -> dict[str, float]:
+    """The weights that are not 1 by origin; raises `InputError` where two sources of one origin do not agree."""
+    weights: dict[str, float] = {}
+    for split, name, source in config.sources():
+        origin = origin_of(source)
+        if split != "train":
+            if source.weight != 1:
+                cause = "each of its sentences is scored exactly once"
+                raise InputError(f"{name}.weight", source.weight, f"none in a {split} set", cause)
+        elif weights.setdefault(origin, source.weight) != source.weight:
+            allowed = f"{weights[origin]}, as an earlier source of the origin {origin} has"
+            raise InputError(f"{name}.weight", source.weight, allowed, "give one of the two an origin of its own")
+    return {origin: weight for origin, weight in weights.items() if weight != 1}
 
 
-def text_pairs(name: str, source: Path, target: Path) -> Iterator[SentencePair]:
-    """Pairs of the lines of two files.
+def origin_of(source: Source) -> str:
+    """A source's name in counts and reports: the one it was given, or one from its files' names."""
+    if source.origin:
+        return source.origin
+    if package := package_of(source):
+        return "weather" if isinstance(source, WeatherSource) else package
+    location = getattr(source, "source" if source.kind == "text" else "path")
+    return name_of(location.partition("?")[0] if "://" in location else location) or source.kind
+
+
+def package_of(source: Source) -> str:
+    """The installed distribution that a source is taken from, "" for a source in files."""
+    if isinstance(source, WeatherSource):
+        return weather.PACKAGE
+    if isinstance(source, PinyinSource):
+        return pinyin.PACKAGE
+    return source.package if isinstance(source, GettextSource) else ""
+
+
+def parts_of(config: CorpusConfig, progress: Progress = silent) -> list[Part]:
+    """The parts of the corpus in the order of the configuration, the files of a glob in the order of their names.
+
+    Files are hashed unless that was done before, and downloaded unless they are in the cache.
+
+    Args:
+        config: the corpus.
+        progress: told now and then: what is being hashed or downloaded, bytes done, bytes in all or 0.
 
     Raises:
-        InputError: a file is missing or not UTF-8, or one has more lines than the other.
+        InputError: something is not there, or not what it should be.
     """
-    sides = lines_of(f"{name}.source", source), lines_of(f"{name}.target", target)
-    for number, (source_line, target_line) in enumerate(zip_longest(*sides)):
-        if source_line is None or target_line is None:
-            counts = number + 1 + sum(1 for _ in sides[0]), number + 1 + sum(1 for _ in sides[1])
-            lines = (counts[0], number) if target_line is None else (number, counts[1])
-            allowed = f"as many lines as {source} has, {lines[0]:,}, but it has {lines[1]:,}"
-            raise InputError(f"{name}.target", target, allowed, "a line is missing, split or added in one of the two")
-        yield SentencePair(source_line, target_line)
+    parts = []
+    for split, name, source in config.sources():
+        languages = config.languages_of(source)
+        check_source(name, source, languages)
+        part = partial(Part, split, name, origin=origin_of(source), source=source, languages=languages)
+        if package := package_of(source):
+            location = f"package {package} {version_of(name, package)}"
+            digest, reading = sha256_of(location), reading_of(config, source, location)
+            parts.append(part(location, digest, reading, policy=config.reading))
+        for files in places_of(name, source):
+            stored = tuple(file.bring(progress) for file in files)
+            location = " | ".join(file.location for file in stored)
+            digest = stored[0].digest if len(stored) == 1 else sha256_of("".join(file.digest for file in stored))
+            reading = reading_of(config, source, stored[0].location)
+            parts.append(part(location, digest, reading, policy=config.reading, files=stored))
+    return parts
 
 
-def lines_of(name: str, path: Path) -> Iterator[str]:
-    """Lines of a UTF-8 file, without their ends and without a byte order mark.
-
-    Only a line feed ends a line, whatever else Unicode calls a break.
-    """
-    with existing_file(name, str(path)).open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                yield line.rstrip(b"\r\n").decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                place = f"byte {error.start + 1} of line {number:,} is 0x{line[error.start]:02x}"
-                raise InputError(name, path, "a file in UTF-8", f"{place}: saved in another encoding?") from error
-
-
-def existing_file(name: str, path: str) -> Path:
-    """The path, where a file lies that can be read."""
-    allowed = "a regular file that can be read"
-    if Path(path).exists() and not Path(path).is_file():
-        raise InputError(name, path, allowed, "it is a folder, a pipe or a device")
+def version_of(name: str, package: str) -> str:
+    """The version of an installed distribution, which stands for its content."""
     try:
-        Path(path).open("rb").close()
-    except OSError as error:
-        raise InputError(name, path, allowed, str(error.strerror)) from error
-    return Path(path)
+        return metadata.version(package)
+    except metadata.PackageNotFoundError as error:
+        raise InputError(name, package, "an installed distribution", "pip install it first") from error
+
+
+def sha256_of(text: str) -> str:
+    """Hexadecimal SHA-256 of some text."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def reading_of(config: CorpusConfig, source: Source, location: str) -> str:
+    """Hexadecimal SHA-256 of all that changes what is read out of the same bytes."""
+    options = source.options() | {"version": READER_VERSION}
+    options |= config.reading.model_dump(mode="json", include=POLICIES.get(source.kind, set()))
+    if source.kind in BY_LANGUAGE:
+        options["languages"] = config.languages_of(source)
+    if isinstance(source, TableSource):
+        options["delimiter"], options["quoted"] = table.form_of(source, location)
+    return sha256_of_json(options)
+
+
+def read_part(part: Part) -> Iterator[SentencePair | Unreadable]:
+    """The records of a part in the order of its file, their sides in the order of the corpus's languages."""
+    return chain.from_iterable(read_blocks(part))
+
+
+def read_blocks(part: Part) -> Iterator[Block]:
+    """The same, some thousands at a time, which is faster.
+
+    Raises:
+        InputError: the part cannot be read, is empty, or is no longer what it was when its digest was taken. What was
+            given until then is not to be used.
+    """
+    blocks = READERS[part.source.kind](part)
+    pairs = 0
+    reasons: set[str] = set()
+    for block in blocks:
+        if set(map(type, block)) == {SentencePair}:
+            pairs += len(block)
+        else:
+            reasons.update(record.reason for record in block if isinstance(record, Unreadable))
+            pairs += sum(isinstance(record, SentencePair) for record in block)
+        yield [swapped(record) for record in block] if part.source.reverse else block
+    if not pairs and reasons <= {"malformed"}:
+        cause = "every record is malformed: other columns or keys?" if reasons else "there is no record in it"
+        raise InputError(part.name, part.location, "a corpus with at least one pair", cause)
+
+
+def swapped(record: SentencePair | Unreadable) -> SentencePair | Unreadable:
+    """The record with its sides in each other's place."""
+    if isinstance(record, SentencePair):
+        return SentencePair(record.target, record.source)
+    return Unreadable(record.reason, record.target, record.source)

@@ -1,117 +1,131 @@
-"""What the training data looks like: lengths, ratios, distinct sentences, unknown and frequent pieces.
+"""What the training data looks like, in figures: of a generation and of the chain so far, of each origin and of all."""
 
-Quantiles, distinct counts and frequent pieces are tfx-bsl sketches: they are merged from any number of workers and stay
-small whatever the corpus's size. Tokens and unknown tokens are counted exactly.
-"""
-
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 from pydantic import Field
-from tfx_bsl import sketches
 
 from pipeline.config import StageConfig
-from pipeline.vocabulary import UNK
+from pipeline.drift import Comparison, StopLimits, WarnLimits
+from pipeline.piece_table import PieceTable
+from pipeline.summaries import LENGTHS, RATIOS, Counts, SideSummary, Summary, quantile, total
+from pipeline.vocabulary import BOS, EOS, PAD, UNK
 
-QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
-QUANTILE_ERROR = 0.001  # of the rank
-DISTINCT_BUCKETS = 16_384  # relative error of the distinct count: about 1 / sqrt(16384), 0.8 %
-FREQUENT_BUCKETS = 10_000
+QUANTILES = (0.0, 0.01, 0.25, 0.5, 0.75, 0.99, 1.0)
+CONTROLS = (PAD, UNK, BOS, EOS)
 
 
 class StatisticsConfig(StageConfig):
-    """What is reported about the shards."""
+    """What is reported about the shards, and how far a generation may lie from those before it."""
 
     frequent_pieces: int = Field(20, ge=1, le=1000, description="Most frequent pieces to list for each side.")
+    min_pairs: int = Field(
+        500,
+        ge=1,
+        le=1_000_000,
+        description="Fewest new pairs that are compared with those before; fewer are only counted.",
+    )
+    warn: WarnLimits = Field(WarnLimits(), description="Distances above which a night warns.")
+    stop: StopLimits = Field(StopLimits(), description="Distances above which a night stops.")
 
 
-def _quantiles() -> Any:
-    return sketches.QuantilesSketch(QUANTILE_ERROR, 1 << 32, 1)
-
-
-@dataclass(slots=True)
-class SideSummary:
-    """One side of the pairs added so far."""
-
-    tokens: int = 0
-    unknown: int = 0
-    lengths: Any = field(default_factory=_quantiles)
-    distinct: Any = field(default_factory=lambda: sketches.KmvSketch(DISTINCT_BUCKETS))
-    frequent: Any = field(default_factory=lambda: sketches.MisraGriesSketch(FREQUENT_BUCKETS))
-
-    def add(self, ids: npt.NDArray[np.int64], offsets: npt.NDArray[np.int64]) -> None:
-        """Adds sentences: ids [sum of lengths], offsets [sentences + 1]."""
-        self.tokens += len(ids)
-        self.unknown += int((ids == UNK).sum())
-        self.lengths.AddValues(pa.array(np.diff(offsets).astype(np.float64)))
-        sentences = [ids[start:end].tobytes() for start, end in pairwise(offsets)]
-        self.distinct.AddValues(pa.array(sentences, pa.binary()))
-        self.frequent.AddValues(pa.array(ids))
-
-    def merge(self, other: "SideSummary") -> None:
-        """Adds what another worker saw."""
-        self.tokens += other.tokens
-        self.unknown += other.unknown
-        self.lengths.Merge(other.lengths)
-        self.distinct.Merge(other.distinct)
-        self.frequent.Merge(other.frequent)
-
-
-@dataclass(slots=True)
-class Summary:
-    """What is known of the pairs added so far; two summaries merge into one."""
-
-    pairs: int = 0
-    source: SideSummary = field(default_factory=SideSummary)
-    target: SideSummary = field(default_factory=SideSummary)
-    ratios: Any = field(default_factory=_quantiles)
-
-    def add(self, batch: pa.RecordBatch) -> None:
-        """Adds the pairs of a record batch with list columns `source` and `target`."""
-        lengths = []
-        for side, name in ((self.source, "source"), (self.target, "target")):
-            lists = batch.column(name)
-            offsets = np.concatenate([[0], np.cumsum(lists.value_lengths().to_numpy(zero_copy_only=False))])
-            side.add(lists.flatten().to_numpy(zero_copy_only=False), offsets.astype(np.int64))
-            lengths.append(np.diff(offsets))
-        self.pairs += batch.num_rows
-        self.ratios.AddValues(pa.array(lengths[1] / np.maximum(lengths[0], 1)))
-
-    def merge(self, other: "Summary") -> None:
-        """Adds what another worker saw."""
-        self.pairs += other.pairs
-        self.source.merge(other.source)
-        self.target.merge(other.target)
-        self.ratios.Merge(other.ratios)
-
-
-def report(summary: Summary, config: StatisticsConfig, piece: Callable[[int], str]) -> dict[str, Any]:
-    """The summary as JSON values. It ends the summary: sketches cannot be added to once they were asked.
+def report(summaries: Mapping[str, Summary], table: PieceTable, config: StatisticsConfig) -> dict[str, Any]:
+    """Figures of all pairs and of each origin's, as JSON values.
 
     Args:
-        summary: of at least one pair.
+        summaries: by origin.
+        table: the vocabulary they were made with.
         config: how much to list.
-        piece: the text of a token id.
     """
-    sides = {}
-    for name, side in (("source", summary.source), ("target", summary.target)):
-        frequent = side.frequent.Estimate().to_pylist()[: config.frequent_pieces]
-        sides[name] = {
-            "tokens": side.tokens,
-            "tokens_per_sentence": round(side.tokens / summary.pairs, 3),
-            "unknown_share": round(side.unknown / max(side.tokens, 1), 6),
-            "distinct_sentences": side.distinct.Estimate(),
-            "lengths": _at_quantiles(side.lengths),
-            "frequent_pieces": {piece(int(row["values"])): int(row["counts"]) for row in frequent},
-        }
-    return {"pairs": summary.pairs, **sides, "target_to_source_ratio": _at_quantiles(summary.ratios)}
+    return {
+        "all": figures(total(summaries.values(), len(table.texts)), table, config),
+        "origins": {name: figures(summary, table, config) for name, summary in summaries.items()},
+    }
 
 
-def _at_quantiles(sketch: Any) -> dict[str, float]:
-    values = sketch.GetQuantiles(len(QUANTILES) - 1).to_pylist()[0]
-    return {f"{100 * share:g}%": round(value, 3) for share, value in zip(QUANTILES, values, strict=True)}
+def figures(summary: Summary, table: PieceTable, config: StatisticsConfig) -> dict[str, Any]:
+    """One summary as JSON values.
+
+    Lengths are numbers of ids, exact up to 4,096, ratios of target to source length exact to half a per cent. Counts of
+    distinct sentences and pairs are exact up to 16,384, and estimates within about 1 % above.
+    """
+    return {
+        "pairs": summary.pairs,
+        "distinct_pairs": distinct(summary.distinct, summary.pairs),
+        "vocabulary_coverage": coverage(summary.source.pieces + summary.target.pieces),
+        "source": side_figures(summary.source, summary.pairs, table, config),
+        "target": side_figures(summary.target, summary.pairs, table, config),
+        "target_to_source_ratio": quantiles(summary.ratios, RATIOS),
+    }
+
+
+def side_figures(side: SideSummary, pairs: int, table: PieceTable, config: StatisticsConfig) -> dict[str, Any]:
+    """One side of a summary as JSON values."""
+    tokens = max(side.tokens, 1)
+    return {
+        "tokens": side.tokens,
+        "tokens_per_sentence": round(side.tokens / max(pairs, 1), 3),
+        "lengths": {share: int(length) for share, length in quantiles(side.lengths, LENGTHS).items()},
+        "unknown_share": round(int(side.pieces[UNK]) / tokens, 6),
+        "single_character_share": round(int(side.pieces[table.are_single_characters].sum()) / tokens, 6),
+        "vocabulary_coverage": coverage(side.pieces),
+        "distinct_sentences": distinct(side.distinct, pairs),
+        "frequent_pieces": frequent(side.pieces, table.texts, config.frequent_pieces),
+    }
+
+
+def quantiles(histogram: Counts, values: np.ndarray[Any, Any]) -> dict[str, float]:
+    """Values by the share of pairs that do not exceed them; empty where there are none."""
+    if not histogram.any():
+        return {}
+    return {f"{100 * share:g}%": round(quantile(histogram, values, share), 3) for share in QUANTILES}
+
+
+def coverage(pieces: Counts) -> float:
+    """Share of the vocabulary that occurs, control symbols aside.
+
+    >>> coverage(np.array([0, 9, 0, 0, 5, 0, 1, 7]))
+    0.75
+    """
+    seen = int(np.count_nonzero(np.delete(pieces, CONTROLS)))
+    return round(seen / max(len(pieces) - len(CONTROLS), 1), 6)
+
+
+def distinct(sketch: Any, most: int) -> int:
+    """A sketch's estimate, which knows no bound, held below the number of things that were added."""
+    return min(int(sketch.Estimate()), most)
+
+
+def frequent(pieces: Counts, texts: Sequence[str], number: int) -> dict[str, int]:
+    """The most frequent pieces and how often they occur, those first that come first in the vocabulary."""
+    first = np.argsort(-pieces, kind="stable")[:number]
+    return {texts[piece]: int(pieces[piece]) for piece in first if pieces[piece]}
+
+
+def drift_report(comparisons: Sequence[Comparison], config: StatisticsConfig) -> list[dict[str, Any]]:
+    """Comparisons as JSON values; each distance says whether it is over its limit."""
+    found = []
+    for comparison in comparisons:
+        warned = comparison.over(config.warn)
+        distances = [
+            {
+                "measure": distance.measure,
+                "side": distance.side,
+                "value": round(distance.value, 4),
+                "by_chance": round(distance.by_chance, 4),
+                "warn_above": getattr(config.warn, distance.measure),
+                "is_over": distance in warned,
+            }
+            for distance in comparison.distances
+        ]
+        found.append(
+            {
+                "origin": comparison.origin,
+                "pairs": comparison.pairs,
+                "pairs_before": comparison.pairs_before,
+                "distances": distances,
+                "risen_pieces": {side: list(pieces) for side, pieces in comparison.risen.items()},
+            }
+        )
+    return found

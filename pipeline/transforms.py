@@ -1,100 +1,209 @@
 """Beam twins of the pure functions: they wire blocks of pairs through them and decide nothing themselves.
 
 One Beam element is a block of some thousands of pairs. Inside a block plain functions look at a pair at a time, which
-costs a fifth of what Beam's own bookkeeping would cost for each pair.
+costs a fifth of what Beam's own bookkeeping would cost for each pair. Between workers blocks travel as Arrow's bytes.
 """
 
-import heapq
-from collections.abc import Iterable, Iterator
+import io
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-from apache_beam.pvalue import AsSingleton, PCollection
-from tensorflow_metadata.proto.v0 import schema_pb2
+from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
-from pipeline import examples, statistics
-from pipeline.cleaning import CleanConfig, judge
+from pipeline.cleaning import CleanConfig, Judge
+from pipeline.counters import count
+from pipeline.examples import ShardWriter
 from pipeline.holdout import HeldOut, hold_out
-from pipeline.keys import pair_key
-from pipeline.pairs import read_block, read_pairs, write_pairs, write_rejects
-from pipeline.quiet import tensorflow_quietly
+from pipeline.manifest import write_atomically
+from pipeline.normalization import Normalizer
+from pipeline.pairs import CLEAN_SCHEMA, count_blocks, read_block, read_columns, write_pairs, write_table
 from pipeline.records import SentencePair
+from pipeline.selection import (
+    JUDGED_SCHEMA,
+    KEY_BYTES,
+    Earlier,
+    by_shard,
+    judged_rows,
+    keys_of,
+    packed,
+    select,
+    smallest,
+    unpacked,
+)
 from pipeline.vocabulary import Vocabulary
 
-Block = tuple[str, int]  # a Parquet file and the number of a row group in it
-Judged = tuple[bytes, str, str, str]  # content hash, source, target, reason to reject it or ""
-Keyed = tuple[bytes, str, str]  # content hash, source, target
+Block = tuple[str, int, int]  # a Parquet file, the number of a row group in it, the rank of its origin
+Part = tuple[int, bytes]  # a shard's number, packed rows for it
 
+HELD_OUT = "held_out"  # the origin of the dev and the test set
+CANDIDATES = "candidates"
 CANDIDATES_PER_PLACE = 20  # how many pairs are looked at for each place in a held-out set, as some share a side
+NO_KEYS = np.zeros((0, KEY_BYTES), np.uint8)
+NO_SIDES = np.zeros(0, np.uint64)
+MERGE_BEYOND = 4  # times as many rows as are wanted are gathered before the smallest of them are looked for
 
 
-class Judge(beam.PTransform):
-    """Reads blocks, judges their pairs and sends each to the shard that its content hash names."""
+class JudgeBlock(beam.DoFn):
+    """Judges a block's pairs and sends each to the shard that its content hash names.
 
-    def __init__(self, config: CleanConfig) -> None:
-        super().__init__()
+    Args:
+        config: the rules.
+        languages: labels of both sides.
+        candidates: how many pairs with small hashes go out for the held-out sets as well.
+    """
+
+    def __init__(self, config: CleanConfig, languages: tuple[str, str], candidates: int) -> None:
         self.config = config
+        self.languages = languages
+        self.candidates = candidates
 
-    def expand(self, blocks: PCollection[Block]) -> PCollection[tuple[int, list[Judged]]]:
-        return blocks | "judge pairs" >> beam.FlatMap(judge_block, self.config).with_output_types(
-            tuple[int, list[Judged]]
-        )
+    def setup(self) -> None:
+        """Loads what the rules need once a worker."""
+        self.judge = Judge(self.config, self.languages)
+
+    def process(self, block: Block) -> Iterator[Any]:
+        """Judges one block."""
+        path, number, rank = block
+        pairs = read_block(Path(path), number)
+        rows = judged_rows(self.config, pairs, self.judge(pairs), rank)
+        if self.candidates:
+            yield TaggedOutput(CANDIDATES, packed(smallest(self.candidates, [rows])))
+        for shard, part in by_shard(self.config, rows):
+            yield shard, packed(part)
+        count("pairs", len(pairs))
 
 
 class HoldOut(beam.PTransform):
-    """Finds the pairs with the smallest content hashes and makes the missing held-out sets of them.
+    """Makes the missing held-out sets of the pairs with the smallest content hashes.
 
     Args:
+        config: sizes of the sets.
         dev: the dev set that the corpus brings, None to hold one out.
         test: the test set that the corpus brings, None to hold one out.
     """
 
     def __init__(self, config: CleanConfig, dev: list[SentencePair] | None, test: list[SentencePair] | None) -> None:
         super().__init__()
+        self.config = config
         self.dev = dev
         self.test = test
-        self.wanted_dev = config.hold_out.dev if dev is None else 0
-        self.wanted_test = config.hold_out.test if test is None else 0
 
-    def expand(self, judged: PCollection[tuple[int, list[Judged]]]) -> PCollection[HeldOut]:
-        wanted = CANDIDATES_PER_PLACE * (self.wanted_dev + self.wanted_test)
+    @property
+    def candidates(self) -> int:
+        """How many pairs are looked at."""
+        return CANDIDATES_PER_PLACE * sum(self.wanted)
+
+    @property
+    def wanted(self) -> tuple[int, int]:
+        """How many pairs are missing for dev and test."""
+        sizes = self.config.hold_out
+        return sizes.dev if self.dev is None else 0, sizes.test if self.test is None else 0
+
+    def expand(self, candidates: PCollection[bytes]) -> PCollection[HeldOut]:
         return (
-            judged
-            | "keep the smallest of each block" >> beam.Map(lambda part: smallest(wanted, [kept_rows(part[1])]))
-            | "keep the smallest of all" >> beam.CombineGlobally(lambda parts: smallest(wanted, parts))
+            candidates
+            | "keep the smallest" >> beam.CombineGlobally(Smallest(self.candidates))
             | "choose the held-out sets" >> beam.Map(self.choose)
         )
 
-    def choose(self, candidates: list[Keyed]) -> HeldOut:
+    def choose(self, candidates: bytes) -> HeldOut:
         """The given sets, and new ones where none is given."""
-        pairs = [SentencePair(source, target) for _, source, target in candidates]
-        chosen = hold_out(pairs, self.wanted_dev, self.wanted_test, [*(self.dev or ()), *(self.test or ())])
-        return HeldOut(
-            dev=chosen.dev if self.dev is None else tuple(self.dev),
-            test=chosen.test if self.test is None else tuple(self.test),
+        rows = unpacked(candidates)
+        pairs = map(SentencePair, rows["source"].to_pylist(), rows["target"].to_pylist())
+        dev, test = hold_out(pairs, *self.wanted, [*(self.dev or ()), *(self.test or ())])
+        return HeldOut.of(
+            dev if self.dev is None else self.dev,
+            test if self.test is None else self.test,
+            Normalizer(self.config.normalize),
         )
 
 
-class WriteCleanShards(beam.PTransform):
-    """The one shuffle: groups pairs by shard, then sorts, deduplicates, decontaminates and writes each shard."""
+class Smallest(beam.CombineFn):
+    """The pairs with the smallest content hashes, as packed rows."""
 
-    def __init__(self, config: CleanConfig, folder: Path, held_out: PCollection[HeldOut]) -> None:
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def create_accumulator(self) -> list[pa.Table]:
+        """No rows."""
+        return []
+
+    def add_input(self, gathered: list[pa.Table], rows: bytes) -> list[pa.Table]:
+        """Adds the rows of a block."""
+        return self.merge_accumulators([gathered, [unpacked(rows)]])
+
+    def merge_accumulators(self, parts: Iterable[list[pa.Table]]) -> list[pa.Table]:
+        """Joins rows, and drops the larger ones now and then."""
+        gathered = [table for part in parts for table in part]
+        if sum(map(len, gathered)) > MERGE_BEYOND * self.number:
+            return [smallest(self.number, gathered)]
+        return gathered
+
+    def extract_output(self, gathered: list[pa.Table]) -> bytes:
+        """The smallest of all."""
+        return packed(smallest(self.number, gathered or [JUDGED_SCHEMA.empty_table()]))
+
+
+class WriteCleanShards(beam.PTransform):
+    """The one shuffle: groups pairs by shard, then sorts, deduplicates, decontaminates and writes each shard.
+
+    Args:
+        config: what counts as a duplicate, and the number of shards.
+        folder: where they go.
+        held_out: what must not be trained on.
+        origins: names of the origins by rank.
+        earlier: folders of the generations before.
+    """
+
+    def __init__(
+        self,
+        config: CleanConfig,
+        folder: Path,
+        held_out: PCollection[HeldOut],
+        origins: Sequence[str],
+        earlier: Sequence[Path],
+    ) -> None:
         super().__init__()
-        self.shards = config.shards
+        self.config = config
         self.folder = folder
         self.held_out = held_out
+        self.origins = list(origins)
+        self.earlier = list(earlier)
 
-    def expand(self, judged: PCollection[tuple[int, list[Judged]]]) -> PCollection[int]:
+    def expand(self, judged: PCollection[Part]) -> PCollection[int]:
         # A shard that no pair falls into must still be written, so every number goes in with no pairs.
-        numbered = beam.Create([(shard, []) for shard in range(self.shards)])
-        numbers = judged.pipeline | "number shards" >> numbered.with_output_types(tuple[int, list[Judged]])
+        nothing = packed(JUDGED_SCHEMA.empty_table())
+        numbered = beam.Create([(shard, nothing) for shard in range(self.config.shards)])
+        numbers = judged.pipeline | "number shards" >> numbered.with_output_types(Part)
         return (
             (judged, numbers)
             | "join numbers and pairs" >> beam.Flatten()
             | "group pairs by shard" >> beam.GroupByKey()
-            | "write clean shards" >> beam.Map(write_clean_shard, self.folder, self.shards, AsSingleton(self.held_out))
+            | "write clean shards" >> beam.Map(self.write, AsSingleton(self.held_out))
         )
+
+    def write(self, grouped: tuple[int, Iterable[bytes]], held_out: HeldOut) -> int:
+        """Writes the pairs of one shard in the order of their hashes, and beside them those that were rejected."""
+        shard, parts = grouped
+        rows = pa.concat_tables([unpacked(part) for part in parts])
+        earlier = read_earlier(self.earlier, shard, self.config)
+        selected = select(self.config, rows, held_out, earlier, self.origins)
+        name = shard_name(shard, self.config.shards)
+        write_table(self.folder / "train" / f"{name}.parquet", selected.kept)
+        write_table(self.folder / "rejects" / f"{name}.parquet", selected.rejected)
+        write_array(self.folder / "keys" / f"{name}.npy", selected.keys)
+        if counts_targets(self.config):
+            write_array(self.folder / "keys" / f"{name}.sources.npy", selected.source_sides)
+        count("kept", len(selected.kept))
+        for entry in selected.rejected["reason"].value_counts().to_pylist():
+            count(f"rejected.{entry['values']}", entry["counts"])
+        count("written", len(rows))
+        return shard
 
 
 class WriteHeldOut(beam.PTransform):
@@ -109,10 +218,16 @@ class WriteHeldOut(beam.PTransform):
 
 
 class EncodeShard(beam.DoFn):
-    """Turns a Parquet file of pairs into a TFRecord shard of token ids, in the same order."""
+    """Turns a Parquet file of pairs into a TFRecord shard of token ids, in the same order.
 
-    def __init__(self, vocabulary: bytes) -> None:
+    Args:
+        vocabulary: the SentencePiece model.
+        origins: names of the origins, whose indexes the records hold.
+    """
+
+    def __init__(self, vocabulary: bytes, origins: Sequence[str]) -> None:
         self.proto = vocabulary
+        self.origins = {name: index for index, name in enumerate(origins)}
 
     def setup(self) -> None:
         """Loads the vocabulary once a worker."""
@@ -121,112 +236,50 @@ class EncodeShard(beam.DoFn):
     def process(self, files: tuple[str, str]) -> Iterator[str]:
         """Encodes one file into another."""
         pairs, shard = Path(files[0]), Path(files[1])
-        encode_shard(pairs, shard, self.vocabulary)
+        with ShardWriter(shard) as writer:
+            for block in range(count_blocks(pairs)):
+                sources, targets, origins = read_columns(pairs, block, CLEAN_SCHEMA.names)
+                ids = self.vocabulary.encode(sources), self.vocabulary.encode(targets)
+                writer.write(*ids, [self.origins[name] for name in origins])
+                count("pairs", len(sources))
+                count("tokens", sum(map(len, ids[0])) + sum(map(len, ids[1])))
         yield files[1]
 
 
-class Sketch(beam.PTransform):
-    """Reads TFRecord shards through TFXIO and summarises their token ids in mergeable sketches."""
-
-    def __init__(self, shards: list[str]) -> None:
-        super().__init__()
-        self.shards = shards
-
-    def expand(self, pipeline: beam.Pipeline) -> PCollection[statistics.Summary]:
-        with tensorflow_quietly():  # only this job needs TFXIO, and with it TensorFlow
-            from tfx_bsl.public import tfxio
-
-        schema = schema_pb2.Schema(
-            feature=[schema_pb2.Feature(name=side, type=schema_pb2.INT) for side in examples.SIDES]
-        )
-        source = tfxio.TFExampleRecord(self.shards, schema=schema, telemetry_descriptors=["nightshift", "inspect"])
-        return (
-            pipeline
-            | "read record batches" >> source.BeamSource(batch_size=1000)
-            | "summarise token ids" >> beam.CombineGlobally(SummariseIds())
-        )
+def shard_name(shard: int, shards: int) -> str:
+    """The name of a shard's files, without their suffix."""
+    return f"part-{shard:05}-of-{shards:05}"
 
 
-class SummariseIds(beam.CombineFn):
-    """`statistics.Summary` as Beam merges it."""
-
-    def create_accumulator(self) -> statistics.Summary:
-        """A summary of nothing."""
-        return statistics.Summary()
-
-    def add_input(self, summary: statistics.Summary, batch: pa.RecordBatch) -> statistics.Summary:
-        """Adds the pairs of a record batch."""
-        summary.add(batch)
-        return summary
-
-    def merge_accumulators(self, summaries: Iterable[statistics.Summary]) -> statistics.Summary:
-        """Makes one summary of many."""
-        merged = statistics.Summary()
-        for summary in summaries:
-            merged.merge(summary)
-        return merged
-
-    def extract_output(self, summary: statistics.Summary) -> statistics.Summary:
-        """The summary itself."""
-        return summary
+def read_earlier(folders: Sequence[Path], shard: int, config: CleanConfig) -> Earlier:
+    """What a shard of older generations holds."""
+    name = shard_name(shard, config.shards)
+    keys = [read_array(folder / "keys" / f"{name}.npy") for folder in folders]
+    counted = folders if counts_targets(config) else []
+    sides = [read_array(folder / "keys" / f"{name}.sources.npy") for folder in counted]
+    return Earlier(keys_of(np.concatenate([NO_KEYS, *keys])), np.concatenate([NO_SIDES, *sides]))
 
 
-def judge_block(block: Block, config: CleanConfig) -> Iterator[tuple[int, list[Judged]]]:
-    """The block's pairs with their verdicts, by shard."""
-    shards: dict[int, list[Judged]] = {}
-    for pair in read_block(Path(block[0]), block[1]):
-        verdict = judge(config, pair)
-        # A rejected pair is kept as it was read, so that people see what was wrong with it.
-        shown = pair if verdict.reason else verdict.pair
-        key = pair_key(shown)
-        row = (key, shown.source, shown.target, verdict.reason or "")
-        shards.setdefault(int.from_bytes(key) % config.shards, []).append(row)
-    yield from shards.items()
+def counts_targets(config: CleanConfig) -> bool:
+    """Whether later generations need to know how many targets a source has."""
+    return config.max_targets_per_source > 0
 
 
-def kept_rows(rows: list[Judged]) -> list[Keyed]:
-    """The rows that were not rejected."""
-    return [(key, source, target) for key, source, target, reason in rows if not reason]
+def write_array(path: Path, array: npt.NDArray[Any]) -> None:
+    """Writes a NumPy array, whole or not at all."""
+    data = io.BytesIO()
+    np.save(data, array)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, data.getvalue())
 
 
-def smallest(number: int, parts: Iterable[list[Keyed]]) -> list[Keyed]:
-    """The distinct rows with the smallest content hashes of all parts, in their order."""
-    return heapq.nsmallest(number, {row for part in parts for row in part})
-
-
-def write_clean_shard(grouped: tuple[int, Iterable[list[Judged]]], folder: Path, shards: int, held_out: HeldOut) -> int:
-    """Writes the pairs of one shard in the order of their hashes, and beside them those that were rejected."""
-    shard, parts = grouped
-    kept: list[SentencePair] = []
-    rejects: list[tuple[str, SentencePair]] = []
-    last_key = b""
-    for key, source, target, reason in sorted(row for part in parts for row in part):
-        pair = SentencePair(source, target)
-        if reason:
-            rejects.append((reason, pair))
-        elif key == last_key:
-            rejects.append(("duplicate", pair))
-        elif held_out.shares_a_side_with(pair):
-            rejects.append(("held_out", pair))
-        else:
-            kept.append(pair)
-        last_key = last_key if reason else key
-    name = f"part-{shard:05}-of-{shards:05}.parquet"
-    write_pairs(folder / "train" / name, kept)
-    write_rejects(folder / "rejects" / name, rejects)
-    return shard
+def read_array(path: Path) -> npt.NDArray[Any]:
+    """Reads a NumPy array."""
+    array: npt.NDArray[Any] = np.load(path, allow_pickle=False)
+    return array
 
 
 def write_held_out(held_out: HeldOut, folder: Path) -> None:
     """Writes both sets beside the training pairs."""
-    write_pairs(folder / "dev.parquet", held_out.dev)
-    write_pairs(folder / "test.parquet", held_out.test)
-
-
-def encode_shard(pairs: Path, shard: Path, vocabulary: Vocabulary) -> None:
-    """Token ids of a file of pairs, as a TFRecord shard."""
-    sides = list(read_pairs(pairs))
-    shard.parent.mkdir(parents=True, exist_ok=True)
-    sources = vocabulary.encode([pair.source for pair in sides])
-    targets = vocabulary.encode([pair.target for pair in sides])
-    examples.write_shard(shard, sources, targets)
+    write_pairs(folder / "dev.parquet", held_out.dev, HELD_OUT)
+    write_pairs(folder / "test.parquet", held_out.test, HELD_OUT)

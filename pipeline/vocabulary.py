@@ -38,6 +38,12 @@ class VocabularyConfig(StageConfig):
     sample_pairs: int = Field(
         500_000, ge=1, le=50_000_000, description="Training pairs it is learned from, those with the smallest hashes."
     )
+    max_unknown_share: float = Field(
+        0.01, ge=0, le=1, description="Share of unknown tokens in a new generation above which it is learned anew."
+    )
+    rebuild_at: int = Field(
+        0, ge=0, description="Number of the generation at which it is learned anew from all text so far; 0: at none."
+    )
 
 
 class Vocabulary:

@@ -50,6 +50,14 @@ def bucket(emulator: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"gs://{name}"
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of downloads and digests for each test, so that none meets what another one left."""
+    cache = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    return cache / "nightshift"
+
+
 @pytest.fixture(params=["folder", "bucket"])
 def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty registry's location, of each kind: a folder that does not exist yet, and a prefix in a bucket."""

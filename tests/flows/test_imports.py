@@ -23,7 +23,7 @@ def loaded_after(program):
         ("from click.testing import CliRunner\nfrom flows.cli import cli\nCliRunner().invoke(cli, ['--help'])", set()),
         ("import flows.dag, flows.settings, flows.summary, flows.use", {"pydantic", "pyarrow"}),
         ("import flows.retrain", {"pydantic", "pyarrow", "prefect"}),
-        ("import pipeline.examples, pipeline.statistics, pipeline.weather", {"pydantic", "pyarrow"}),
+        ("import pipeline.examples, pipeline.statistics, pipeline.readers.weather", {"pydantic", "pyarrow"}),
         ("import pipeline.storage, model.registry", {"pydantic", "pyarrow"}),
         ("import model.trainer, model.training, model.evaluate", {"pydantic", "pyarrow", "tensorflow"}),
     ],

@@ -126,7 +126,7 @@ def test_one_stage_alone(night, environment):
     assert run.returncode == 0, run.stderr
     assert happened(run) == {"inspect": "started"}
     report = json.loads((folder / run.stdout.strip() / "statistics.json").read_text(encoding="utf-8"))
-    assert len(report["source"]["frequent_pieces"]) == 2
+    assert len(report["generation"]["all"]["source"]["frequent_pieces"]) == 2
     refused = nightshift(folder, environment, "evaluate", *arguments, "--set", "train.seed=77")
     assert refused.returncode == 2
     assert "model = not there: expected a finished output of train" in refused.stderr
@@ -162,7 +162,7 @@ def test_another_language_in_the_other_direction(tmp_path, environment):
 
 
 def test_two_text_files(tmp_path, environment):
-    from pipeline.weather import weather_pairs
+    from pipeline.readers.weather import weather_pairs
 
     for side in ("source", "target"):
         lines = (getattr(pair, side) for pair in weather_pairs("en", "de", 400, seed=1))

@@ -83,11 +83,12 @@ def write_toy(folder: Path, pairs: list[SentencePair], held_out: int) -> Toy:
     for split in ("dev", "test"):
         write_pairs(folder / f"pairs/{split}.parquet", splits[split])
     pieces = as_manifest("vocabulary", folder / "vocabulary")
-    shards = as_manifest("shards", folder / "shards", vocabulary=manifests.input_record(pieces))
+    facts = {"origins": ["toy"], "unicode_form": "NFC"}
+    shards = as_manifest("shards", folder / "shards", facts=facts, vocabulary=manifests.input_record(pieces))
     return Toy(folder, shards, pieces, as_manifest("pairs", folder / "pairs"))
 
 
-def as_manifest(kind: str, folder: Path, **inputs: InputRecord) -> Manifest:
+def as_manifest(kind: str, folder: Path, facts: dict[str, Any] | None = None, **inputs: InputRecord) -> Manifest:
     """Makes a folder a complete output."""
     made = Manifest(
         kind=kind,
@@ -98,7 +99,7 @@ def as_manifest(kind: str, folder: Path, **inputs: InputRecord) -> Manifest:
         inputs=inputs,
         files=manifests.file_records(folder),
         counts={},
-        facts={},
+        facts=facts or {},
         versions={},
         finished="2026-01-01T00:00:00",
         seconds=0.0,

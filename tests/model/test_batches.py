@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.batches import Pairs, Plan, padded
+from model.batches import Pairs, Plan, copies_of, padded
 from pipeline.examples import write_shard
 
 LENGTHS = np.random.default_rng(5).integers(1, 30, size=(500, 2))
@@ -59,6 +59,23 @@ def test_pairs_with_a_side_that_is_too_long_are_left_out_and_counted() -> None:
     plan = make_plan(lengths=np.array([[3, 3], [4, 3], [3, 4], [2, 1]]), max_length=3)
     assert plan.left_out == 2
     assert np.concatenate(list(plan.batches(1, plan.steps_per_epoch))).tolist() in ([0, 3], [3, 0])
+
+
+def test_a_pair_is_seen_as_often_as_its_weight_says() -> None:
+    weights = np.repeat([0.25, 1.0, 2.5], 1000)
+    copies = copies_of(weights, seed=1)
+    assert set(copies[:1000]) == {0, 1}
+    assert set(copies[1000:2000]) == {1}
+    assert set(copies[2000:]) == {2, 3}
+    assert copies[:1000].mean() == pytest.approx(0.25, abs=0.05)
+    assert copies[2000:].mean() == pytest.approx(2.5, abs=0.05)
+    assert (copies == copies_of(weights, seed=1)).all()
+    assert (copies != copies_of(weights, seed=2)).any()
+    plan = Plan(np.full((3000, 2), 5), 9, 50, seed=1, copies=copies)
+    for epoch in range(2):
+        first = 1 + epoch * plan.steps_per_epoch
+        rows = np.concatenate(list(plan.batches(first, first + plan.steps_per_epoch - 1)))
+        assert np.bincount(rows, minlength=3000).tolist() == copies.tolist()
 
 
 def test_padding_share_counts_the_ids_of_both_sides() -> None:

@@ -4,8 +4,8 @@ import logging
 import pytest
 from rich.console import Console
 
-from model import progress
 from model.progress import TrainingProgress
+from pipeline import progress
 
 
 class Clock:

@@ -1,13 +1,13 @@
-import pytest
+import pickle
 
-from pipeline.cleaning import CleanConfig, judge, normalize
-from pipeline.holdout import HeldOut, hold_out
-from pipeline.keys import pair_key, side_key
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.cleaning import CleanConfig, Judge, judge
 from pipeline.records import SentencePair, Verdict
 
-
-def test_normalize_composes_and_collapses_white_space():
-    assert normalize("  Cafe\u0301\u00a0 noir\u2028") == "Café noir"
+ENGLISH_FRENCH = ("en", "fr")
 
 
 @pytest.mark.parametrize(
@@ -16,63 +16,74 @@ def test_normalize_composes_and_collapses_white_space():
         ("Light rain.", "Pluie faible.", None),
         ("", "Pluie faible.", "empty"),
         ("Light rain.", " \u00a0\t", "empty"),
+        ("Light rain.", "\u200b", "empty"),
         ("Light\x00rain.", "Pluie faible.", "control_characters"),
-        ("ein " * 200, "eins " * 200, None),
-        ("ein " * 201, "eins " * 200, "too_long"),
-        ("rain", "x" * 1001, "too_long"),
-        ("No.", "x" * 400, "length_ratio"),
-        ("No.", "x" * 200, None),
+        ("Light rain.", "Pluie \ufffdaible.", "lost_characters"),
+        ("rain", "x " * 501, "too_long"),
+        ("No.", "oui, le ciel reste couvert, " * 4, "length_deviation"),
         ("Paris", "Paris", "identical"),
         ("Paris ", " Paris", "identical"),
         ("12:30 --- 14:45", "de 12:30 à 14:45 ?", "few_letters"),
-        ("雨が降る。", "Il pleut.", None),
+        ("雨が降る。", "Il pleut.", "wrong_script"),
+        ("See {name}.", "Voir {nom}.", "placeholders_differ"),
+        ("Page 12", "Page 13", "numbers_differ"),
+        ("Klicken Sie hier, um das Bild zu sehen.", "Cliquez ici pour voir l'image.", "wrong_language"),
+        ("Click here to see the whole picture.", "Klicken Sie hier, um das Bild zu sehen.", "wrong_language"),
     ],
 )
 def test_judge(source, target, reason):
-    assert judge(CleanConfig(), SentencePair(source, target)).reason == reason
+    assert judge(CleanConfig(), ENGLISH_FRENCH, SentencePair(source, target)).reason == reason
+
+
+def test_without_known_languages_only_what_needs_none_is_asked():
+    pairs = [
+        SentencePair("雨が降る。", "Il pleut."),
+        SentencePair("wei3 chi1", "喂吃"),
+        SentencePair("No.", "x y z w " * 20),
+    ]
+    assert [verdict.reason for verdict in Judge(CleanConfig(), ("source", "target"))(pairs)] == [None, None, None]
+    assert judge(CleanConfig(), ("source", "target"), SentencePair("No.", "x y z w " * 50)).reason == "length_ratio"
 
 
 def test_a_verdict_carries_the_normalised_pair():
-    verdict = judge(CleanConfig(), SentencePair(" Light  rain.", "Pluie faible. "))
+    verdict = judge(CleanConfig(), ENGLISH_FRENCH, SentencePair(" Light  rain.", "Pluie&nbsp;faible.\u200b "))
     assert verdict == Verdict(SentencePair("Light rain.", "Pluie faible."), None)
 
 
-def test_copies_are_kept_on_request():
-    assert judge(CleanConfig(allow_identical=True), SentencePair("Paris", "Paris")).reason is None
-
-
-def test_pair_key_tells_apart_where_the_border_is():
-    assert pair_key(SentencePair("a b", "c")) != pair_key(SentencePair("a", "b c"))
-    assert pair_key(SentencePair("a", "b")).hex() == "36cd0d2ebe5c1135a8a9dc2302c08f1e"  # b2sum -l 128
-
-
-@pytest.mark.parametrize(
-    ("left", "right"),
-    [("Light RAIN, tonight!", "light rain tonight"), ("Straße", "STRASSE"), ("ﬁn", "fin"), ("a  b", "a b.")],
-)
-def test_side_key_ignores_case_punctuation_and_form(left, right):
-    assert side_key(left) == side_key(right)
-
-
-@pytest.mark.parametrize(("left", "right"), [("2 cm", "3 cm"), ("हिन्दी", "हन्दा"), ("!", "?"), ("cote", "côte")])
-def test_side_key_keeps_what_carries_meaning(left, right):
-    assert side_key(left) != side_key(right)
-
-
-def test_hold_out_takes_test_first_and_shares_no_side():
+def test_a_block_is_judged_as_each_pair_alone():
     pairs = [
-        SentencePair("one", "eins"),
-        SentencePair("One!", "uno"),  # shares a source side with the first
-        SentencePair("two", "EINS"),  # shares a target side with the first
-        SentencePair("three", "drei"),
-        SentencePair("four", "vier"),
-    ]
-    held_out = hold_out(pairs, dev=1, test=2)
-    assert held_out == HeldOut(dev=(pairs[4],), test=(pairs[0], pairs[3]))
+        SentencePair("Light rain in the morning.", "Pluie faible dans la matinée."),
+        SentencePair("Click here to see the whole picture.", "Klicken Sie hier, um das Bild zu sehen."),
+        SentencePair("", ""),
+        SentencePair("Page 12", "Page 13"),
+        SentencePair("Foggy until the evening.", "Brumeux jusque dans la soirée."),
+    ] * 60
+    judge_block = Judge(CleanConfig(), ENGLISH_FRENCH)
+    together = judge_block(pairs)
+    assert together == [judge(CleanConfig(), ENGLISH_FRENCH, pair) for pair in pairs]
+    assert together == judge_block(pairs[:7]) + judge_block(pairs[7:])
+    assert [verdict.reason for verdict in together[:5]] == [None, "wrong_language", "empty", "numbers_differ", None]
+    assert judge_block([]) == []
 
 
-def test_what_shares_a_side_with_a_held_out_pair_is_told():
-    held_out = HeldOut(dev=(SentencePair("one", "eins"),), test=(SentencePair("two", "zwei"),))
-    assert held_out.shares_a_side_with(SentencePair("ONE.", "anders"))
-    assert held_out.shares_a_side_with(SentencePair("other", "Zwei"))
-    assert not held_out.shares_a_side_with(SentencePair("eins", "two"))
+def test_switches_reach_the_rules_and_language_id():
+    same = SentencePair("Paris", "Paris")
+    assert judge(CleanConfig(allow_identical=True), ENGLISH_FRENCH, same).reason is None
+    german = SentencePair("Click here to see the whole picture.", "Klicken Sie hier, um das Bild zu sehen.")
+    off = CleanConfig.model_validate({"language_id": {"is_on": False}})
+    assert judge(off, ENGLISH_FRENCH, german).reason is None
+    raw = CleanConfig.model_validate({"normalize": {"entities": False}})
+    assert judge(raw, ENGLISH_FRENCH, SentencePair("Tea &amp; milk", "Thé &amp; lait")).pair.source == "Tea &amp; milk"
+
+
+@given(st.text(), st.text(), st.sampled_from(["de", "zh", "th", "sr-Cyrl", "x-frames"]))
+def test_any_text_gets_a_verdict(source, target, label):
+    judge_block = Judge(CleanConfig(), ("en", label))
+    verdict = judge_block([SentencePair(source, target)])[0]
+    again = judge_block([verdict.pair])[0]
+    assert again == verdict
+
+
+def test_a_judge_can_be_sent_to_a_worker():
+    sent = pickle.loads(pickle.dumps(Judge(CleanConfig(), ENGLISH_FRENCH)))
+    assert sent([SentencePair("Light rain.", "Pluie faible.")])[0].reason is None

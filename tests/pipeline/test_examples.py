@@ -1,6 +1,8 @@
+import gzip
 import hashlib
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -29,6 +31,37 @@ def test_a_shard_without_pairs(tmp_path):
     examples.write_shard(tmp_path / "a.tfrecord", [], [])
     assert len(examples.read_shard(tmp_path / "a.tfrecord")) == 0
     assert examples.read_lengths(tmp_path / "a.tfrecord").shape == (0, 2)
+
+
+def test_the_origin_of_each_pair_comes_back(tmp_path):
+    examples.write_shard(tmp_path / "a.tfrecord", SOURCES, TARGETS, [1, 0, 200])
+    assert examples.read_shard(tmp_path / "a.tfrecord").origins.tolist() == [1, 0, 200]
+
+
+def test_a_compressed_shard_holds_the_same_and_no_time(tmp_path, monkeypatch):
+    for name, now in (("a", 1e9), ("b", 1.1e9)):
+        monkeypatch.setattr(time, "time", lambda now=now: now)
+        examples.write_shard(tmp_path / name / "shard.tfrecord.gz", SOURCES, TARGETS, [1, 0, 2])
+    plain = tmp_path / "plain.tfrecord"
+    examples.write_shard(plain, SOURCES, TARGETS, [1, 0, 2])
+    files = [tmp_path / name / "shard.tfrecord.gz" for name in "ab"]
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert gzip.decompress(files[0].read_bytes()) == plain.read_bytes()
+    assert list(examples.records_of(files[0])) == list(examples.records_of(plain))
+    assert sorted(path.name for path in files[0].parent.iterdir()) == ["shard.lengths.npy", "shard.tfrecord.gz"]
+    files[1].write_bytes(files[1].read_bytes()[:-9])
+    with pytest.raises(InputError, match="expected a whole gzip file"):
+        examples.read_shard(files[1])
+
+
+def test_blocks_written_one_by_one_make_the_same_shard(tmp_path):
+    examples.write_shard(tmp_path / "a.tfrecord", SOURCES, TARGETS)
+    with examples.ShardWriter(tmp_path / "b.tfrecord") as writer:
+        writer.write(SOURCES[:1], TARGETS[:1], [0])
+        writer.write([], [], [])
+        writer.write(SOURCES[1:], TARGETS[1:], [0, 0])
+    assert (tmp_path / "a.tfrecord").read_bytes() == (tmp_path / "b.tfrecord").read_bytes()
+    assert (tmp_path / "a.lengths.npy").read_bytes() == (tmp_path / "b.lengths.npy").read_bytes()
 
 
 def test_sides_of_different_numbers_are_refused(tmp_path):

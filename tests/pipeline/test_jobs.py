@@ -1,23 +1,22 @@
 """The Beam jobs on real files, run in this process unless a test says otherwise."""
 
-import json
-from collections import Counter
-
 import pyarrow.parquet as pq
 import pytest
 
 from pipeline.beam_config import BeamConfig
+from pipeline.build_vocabulary import build_vocabulary, sample_of
 from pipeline.cleaning import CleanConfig
 from pipeline.errors import InputError
 from pipeline.examples import read_lengths, read_shard
-from pipeline.jobs import ShardConfig, build_vocabulary, clean, count_clean, inspect, sample_of, shard
+from pipeline.funnel import count_clean
+from pipeline.ingest import ingest
+from pipeline.jobs import ShardConfig, clean, shard
 from pipeline.keys import pair_key, side_key
 from pipeline.pairs import read_pairs
+from pipeline.readers.weather import weather_pairs
 from pipeline.records import SentencePair
-from pipeline.sources import CorpusConfig, ingest
-from pipeline.statistics import StatisticsConfig
+from pipeline.sources import CorpusConfig
 from pipeline.vocabulary import Vocabulary, VocabularyConfig
-from pipeline.weather import weather_pairs
 
 HERE = BeamConfig(workers=1)
 WEATHER = [(pair.source, pair.target) for pair in weather_pairs("en", "fr", 600, seed=5)]
@@ -34,7 +33,7 @@ def corpus_of(folder, pairs, parts=1, **splits):
             chosen = rows[part * len(rows) // number : (part + 1) * len(rows) // number]
             for side, name in enumerate(names):
                 name.write_text("".join(f"{row[side]}\n" for row in chosen), encoding="utf-8")
-            sources[split].append({"source": str(names[0]), "target": str(names[1])})
+            sources[split].append({"source": str(names[0]), "target": str(names[1]), "origin": "weather"})
     return ingest(CorpusConfig(**sources), output_dir=folder / "ingest")
 
 
@@ -161,34 +160,13 @@ def test_bytes_are_the_same_for_any_number_of_files_and_workers(weather, tmp_pat
     assert shard(ShardConfig(), again, vocabulary, output_dir=tmp_path / "shard", beam=two).digest == shards.digest
 
 
-def test_statistics_describe_the_shards(weather):
-    folder, _, vocabulary, shards = weather
-    made = inspect(StatisticsConfig(frequent_pieces=3), shards, vocabulary, output_dir=folder / "inspect", beam=HERE)
-    report = json.loads(made.path("statistics.json").read_text(encoding="utf-8"))
-    lengths = sorted(int(row[0]) for path in shards.paths("train/*.tfrecord") for row in read_lengths(path))
-    assert report == made.facts
-    assert report["pairs"] == 550
-    assert report["source"]["tokens"] == sum(lengths) == shards.counts["train.source_tokens"]
-    assert report["source"]["unknown_share"] == 0
-    assert report["source"]["lengths"]["0%"] == lengths[0]
-    assert report["source"]["lengths"]["100%"] == lengths[-1]
-    assert abs(report["source"]["lengths"]["50%"] - lengths[275]) <= 1
-    assert abs(report["source"]["distinct_sentences"] - 550) <= 10
-    assert len(report["source"]["frequent_pieces"]) == 3
-    pieces = Vocabulary.load(vocabulary.path("vocabulary.model"))
-    counts = Counter(
-        token for path in shards.paths("train/*.tfrecord") for token in read_shard(path).source_values.tolist()
-    )
-    assert report["source"]["frequent_pieces"] == {pieces.piece(token): count for token, count in counts.most_common(3)}
-
-
 def test_the_sample_is_chosen_by_content(weather, tmp_path):
     _, pairs, _, _ = weather
     config = VocabularyConfig(size=120, character_coverage=1.0, sample_pairs=100)
     made = build_vocabulary(config, pairs, output_dir=tmp_path)
     assert made.counts == {"pieces": 120, "sampled_pairs": 100}
     smallest = sorted(pairs_of(pairs, "train/*.parquet"), key=pair_key)[:100]
-    assert sample_of(pairs, 100) == smallest
+    assert sample_of([pairs], 100) == smallest
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,7 @@ def generations(tmp_path):
 
 
 def test_a_stage_that_grows_adds_one_generation_after_the_other(tmp_path, generations, log):
-    first, second, third = generations
+    _, second, third = generations
     assert [made.path("a.txt").read_text() for made in generations] == ["one", "two", "three"]
     grow = stage(growing, name="grow", section="grow", takes=("text",), grows=True)
     config = CopyConfig(text="none")

@@ -12,6 +12,7 @@ Chevalier et al., 1978, on the TAUM-METEO system), which is why a small model ca
 import random
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from itertools import islice
 from pkgutil import iter_modules
 from typing import Any
 
@@ -20,7 +21,10 @@ from pirateweather_translations.translation import Translation
 
 from pipeline.errors import InputError
 from pipeline.keys import side_key
+from pipeline.parts import BLOCK, Blocks, Part
 from pipeline.records import SentencePair
+
+PACKAGE = "pirateweather-translations"
 
 Expression = str | list[Any]
 Renderer = Callable[[Expression], str]
@@ -40,7 +44,16 @@ FORMS = ("for-day", "during", "starting", "until", "until-starting-again", "star
 ENOUGH_FAILURES = 10_000  # expressions in a row that give no new pair: the grammar is used up
 
 
-def weather_pairs(source_language: str, target_language: str, pairs: int, seed: int) -> Iterator[SentencePair]:
+def read(part: Part) -> Blocks:
+    """The pairs that a source asks for, in the languages of the corpus."""
+    pairs = weather_pairs(*part.languages, part.source.pairs, part.source.seed, part.name)
+    while block := list(islice(pairs, BLOCK)):
+        yield list(block)
+
+
+def weather_pairs(
+    source_language: str, target_language: str, pairs: int, seed: int, name: str = "corpus.train"
+) -> Iterator[SentencePair]:
     """Renders distinct pairs: no two of them share a side, even after normalisation for comparison.
 
     Raises:
@@ -55,7 +68,7 @@ def weather_pairs(source_language: str, target_language: str, pairs: int, seed: 
     while found < pairs:
         if failures == ENOUGH_FAILURES:
             allowed = f"at most {found:,} pairs for {source_language} and {target_language}"
-            raise InputError("corpus.train.pairs", pairs, allowed, "the grammar has no more different sentences")
+            raise InputError(f"{name}.pairs", pairs, allowed, "the grammar has no more different sentences")
         pair = render(day_summary(choose, conditions), source, target)
         keys = (side_key(pair.source), side_key(pair.target)) if pair else ("", "")
         if not pair or keys[0] in seen[0] or keys[1] in seen[1]:
@@ -112,13 +125,13 @@ def timed(choose: random.Random, condition: str) -> Expression:
     return [form, condition, periods[first]]
 
 
-def check_languages(source_language: str, target_language: str) -> None:
+def check_languages(source_language: str, target_language: str, name: str = "corpus") -> None:
     """Raises `InputError` for a language that the package does not have."""
     languages = sorted(module.name for module in iter_modules(lang.__path__))
     for side, language in (("source", source_language), ("target", target_language)):
         if language not in languages:
             allowed, cause = f"one of {', '.join(languages)}", "the languages of the weather corpus"
-            raise InputError(f"corpus.{side}_language", language, allowed, cause)
+            raise InputError(f"{name}.{side}_language", language, allowed, cause)
 
 
 def renderer(language: str) -> Renderer:

@@ -2,8 +2,8 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.keys import side_key
+from pipeline.readers.weather import distinct_conditions, renderer, weather_pairs
 from pipeline.records import SentencePair
-from pipeline.weather import distinct_conditions, renderer, weather_pairs
 
 
 def test_an_expression_is_rendered_in_both_languages():
@@ -41,8 +41,8 @@ def test_an_unknown_language():
 
 
 def test_more_pairs_than_the_grammar_has(monkeypatch):
-    monkeypatch.setattr("pipeline.weather.CONDITIONS", ("clear", "fog", "light-rain"))
-    monkeypatch.setattr("pipeline.weather.FORMS", ("for-day", "during"))
-    monkeypatch.setattr("pipeline.weather.ENOUGH_FAILURES", 100)
+    monkeypatch.setattr("pipeline.readers.weather.CONDITIONS", ("clear", "fog", "light-rain"))
+    monkeypatch.setattr("pipeline.readers.weather.FORMS", ("for-day", "during"))
+    monkeypatch.setattr("pipeline.readers.weather.ENOUGH_FAILURES", 100)
     with pytest.raises(InputError, match="expected at most [0-9,]+ pairs for en and fr"):
         list(weather_pairs("en", "fr", 1_000_000, seed=1))

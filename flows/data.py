@@ -1,0 +1,94 @@
+"""What a dataset consists of: `nightshift data`."""
+
+from collections.abc import Mapping
+
+from flows.dag import finished
+from flows.settings import RetrainConfig
+from pipeline.ingest import ingest
+from pipeline.jobs import clean, shard
+from pipeline.manifest import Manifest
+
+SHOWN = 60  # characters of a rejected side
+
+
+def describe_data(config: RetrainConfig, *, with_rejects: bool = False) -> str:
+    """The generations of a dataset with their sizes, digests and origins, and what was left out of them.
+
+    Raises:
+        InputError: a stage has not run yet.
+    """
+    corpora = finished(ingest, config).chain()
+    pairs = finished(clean, config).chain()
+    shards = finished(shard, config).chain()
+    tokens = [tokens_of(made) for made in shards]
+    size = f"{shards[-1].totals()['train.pairs']:,} pairs, {sum(tokens):,} tokens"
+    lines = [
+        f"{config.name}: {count(len(shards), 'generation')}, {size}",
+        f"digest {shards[-1].digest}",
+        "",
+        f"{'':>10}  {'made':<16}{'read':>12}{'kept':>12}{'tokens':>14}{'MB':>9}  {'digest':<12}  origins",
+    ]
+    for number, (corpus, cleaned, sharded) in enumerate(zip(corpora, pairs, shards, strict=True), start=1):
+        read = sum(n for name, n in corpus.counts.items() if name.partition(".")[0] == "train")
+        figures = f"{read:>12,}{cleaned.counts['train.kept']:>12,}{tokens[number - 1]:>14,}{megabytes(sharded):>9.1f}"
+        made = sharded.finished[:16].replace("T", " ")
+        origins = ", ".join(f"{name} {kept:,}" for name, kept in cleaned.facts["origins"].items())
+        lines.append(f"{number:>10}  {made:<16}{figures}  {sharded.digest[:12]}  {origins}")
+    lines += ["", *sources(corpora), "", *left_out(corpora, pairs)]
+    return "\n".join([*lines, *(["", *samples(pairs)] if with_rejects else [])])
+
+
+def tokens_of(shards: Manifest) -> int:
+    """Tokens of both sides of a generation's training pairs."""
+    return shards.counts["train.source_tokens"] + shards.counts["train.target_tokens"]
+
+
+def megabytes(made: Manifest) -> float:
+    """Size of an output's files."""
+    return sum(file.bytes for file in made.files) / 1e6
+
+
+def sources(corpora: list[Manifest]) -> list[str]:
+    """What each generation was read from."""
+    lines = ["sources"]
+    for number, corpus in enumerate(corpora, start=1):
+        for part in corpus.facts["parts"]:
+            origin = part["origin"] if part["split"] == "train" else part["split"]
+            lines.append(
+                f"{number:>10}  {origin:<24}{part['pairs']:>12,} pairs  {part['digest'][:12]}  {part['location']}"
+            )
+    return lines
+
+
+def left_out(corpora: list[Manifest], pairs: list[Manifest]) -> list[str]:
+    """How many records of all generations were not kept, by reason."""
+    unreadable = reasons(corpora[-1].totals(), "train.unreadable.")
+    rejected = reasons(pairs[-1].totals(), "train.rejected.")
+    rows = [*((f"unreadable: {name}", n) for name, n in unreadable.items()), *rejected.items()]
+    if not rows:
+        return ["left out: nothing"]
+    return ["left out", *(f"{number:>12,}  {name}" for name, number in rows)]
+
+
+def reasons(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
+    """The counts below a prefix, the largest first."""
+    found = {name.removeprefix(prefix): number for name, number in counts.items() if name.startswith(prefix)}
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
+def samples(pairs: list[Manifest]) -> list[str]:
+    """Rejected pairs of the newest generation, a few for each reason."""
+    lines = [f"rejected in generation {len(pairs)}; all of them are in {pairs[-1].directory / 'rejects'}"]
+    for reason, rows in pairs[-1].facts["samples"].items():
+        lines.append(f"  {reason}")
+        lines += [f"    {source[:SHOWN]!r}  |  {target[:SHOWN]!r}  ({origin})" for source, target, origin in rows]
+    return lines
+
+
+def count(number: int, noun: str) -> str:
+    """A number of things.
+
+    >>> count(1, "generation"), count(2, "generation")
+    ('1 generation', '2 generations')
+    """
+    return f"{number:,} {noun}{'s' * (number != 1)}"

@@ -1,0 +1,76 @@
+"""What cleaning made of the pairs it read: the counts, and a look at what was rejected.
+
+Everything is counted in the files themselves, so that what a manifest says is what lies on disk.
+"""
+
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.cleaning import CleanConfig
+from pipeline.errors import InputError
+from pipeline.pairs import count_pairs, count_values
+from pipeline.records import SentencePair
+
+SAMPLES = 3  # rejected pairs shown for each reason
+SHOWN = 200  # characters of each side
+
+
+def count_clean(folder: Path, read: int) -> dict[str, int]:
+    """What cleaning made of the pairs it read, counted in the files it wrote.
+
+    Raises:
+        RuntimeError: the counts do not add up to the pairs that were read, so some were lost.
+    """
+    kept = sum(count_pairs(path) for path in (folder / "train").glob("*.parquet"))
+    rejected: dict[str, int] = {}
+    for path in (folder / "rejects").glob("*.parquet"):
+        for reason, number in count_values(path, "reason").items():
+            rejected[reason] = rejected.get(reason, 0) + number
+    if kept + sum(rejected.values()) != read:
+        raise RuntimeError(f"{read} pairs were read, but {kept} kept and {rejected} rejected: some were lost")
+    reasons = {f"train.rejected.{reason}": rejected[reason] for reason in sorted(rejected)}
+    files = [folder / f"{split}.parquet" for split in ("dev", "test")]
+    held_out = {file.stem: count_pairs(file) for file in files if file.exists()}
+    return {"train.read": read, "train.kept": kept, **reasons, **held_out}
+
+
+def check_clean(config: CleanConfig, counts: dict[str, int], given: dict[str, list[SentencePair] | None]) -> None:
+    """Raises `InputError` where cleaning left nothing to train on, or less to hold out than was asked for."""
+    usable = counts["train.kept"] + counts.get("train.rejected.held_out", 0)
+    if not usable:
+        reasons = ", ".join(f"{key.split('.')[-1]} {n:,}" for key, n in counts.items() if ".rejected." in key)
+        cause = f"{reasons}; the rules are keys of the section clean"
+        shown = f"{counts['train.read']:,} pairs, all rejected"
+        raise InputError("corpus.train", shown, "at least one pair that survives cleaning", cause)
+    for split in ("test", "dev"):
+        wanted = getattr(config.hold_out, split)
+        if given[split] is None and counts[split] < wanted:
+            allowed = f"fewer, as {counts[split]:,} were found among {usable:,} clean pairs"
+            cause = f"few pairs share no sentence with another; or give a set of your own with corpus.{split}"
+            raise InputError(f"clean.hold_out.{split}", wanted, allowed, cause)
+    if not counts["train.kept"]:
+        cause = f"all {usable:,} clean pairs share a side with the dev or test set"
+        raise InputError("clean.hold_out", "nothing left", "fewer pairs than the corpus has", cause)
+
+
+def count_origins(folder: Path) -> dict[str, int]:
+    """How many pairs of each origin were kept."""
+    counts: dict[str, int] = {}
+    for path in sorted((folder / "train").glob("*.parquet")):
+        for origin, number in count_values(path, "origin").items():
+            counts[origin] = counts.get(origin, 0) + number
+    return dict(sorted(counts.items()))
+
+
+def sample_rejects(folder: Path) -> dict[str, list[list[str]]]:
+    """A few rejected pairs for each reason, chosen by their hashes, for people to see whether a rule is right."""
+    samples: dict[str, list[list[str]]] = {}
+    for path in sorted((folder / "rejects").glob("*.parquet")):
+        rows = pq.read_table(path)
+        for reason in pc.unique(rows["reason"]).to_pylist():
+            of_reason = rows.filter(pc.equal(rows["reason"], reason)).slice(0, SAMPLES)
+            shown = [[row["source"][:SHOWN], row["target"][:SHOWN], row["origin"]] for row in of_reason.to_pylist()]
+            samples[reason] = [*samples.get(reason, []), *shown][:SAMPLES]
+    return dict(sorted(samples.items()))

@@ -1,0 +1,137 @@
+import json
+from collections import Counter
+
+import polib
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.readers.gettext import catalogues_of, forms_of
+from pipeline.records import SentencePair, Unreadable
+
+PACKAGE = "jupyterlab-language-pack-fr-fr"
+HEADER = 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\nPlural-Forms: nplurals=2; plural=(n > 1);\\n"\n'
+ENTRIES = """
+msgid "one"
+msgstr "un"
+
+#, fuzzy
+msgid "two"
+msgstr "deus"
+
+msgid "three"
+msgstr ""
+
+msgctxt "menu"
+msgid "%d file"
+msgid_plural "%d files"
+msgstr[0] "%d fichier"
+msgstr[1] "%d fichiers"
+
+#~ msgid "old"
+#~ msgstr "vieux"
+"""
+EXPECTED = [SentencePair("one", "un"), SentencePair("%d file", "%d fichier"), SentencePair("%d files", "%d fichiers")]
+
+
+def test_what_nobody_stands_for_is_no_translation(tmp_path, read):
+    (tmp_path / "a.po").write_text(HEADER + ENTRIES)
+    assert read(kind="gettext", path=str(tmp_path / "a.po")) == [
+        EXPECTED[0],
+        Unreadable("fuzzy", "two", "deus"),
+        Unreadable("no_translation", "three", ""),
+        *EXPECTED[1:],
+        Unreadable("obsolete", "old", "vieux"),
+    ]
+
+
+def test_a_compiled_catalogue(tmp_path, read):
+    polib.pofile(HEADER + ENTRIES).save_as_mofile(str(tmp_path / "a.mo"))
+    assert sorted(map(str, read(kind="gettext", path=str(tmp_path / "a.mo")))) == sorted(map(str, EXPECTED))
+
+
+def test_a_catalogue_in_json_has_no_plurals_to_translate(tmp_path, read):
+    header = {"plural_forms": "nplurals=2; plural=(n > 1);", "language": "fr"}
+    messages = {
+        "one": ["un"],
+        "menu\x04%d file": ["%d fichier", "%d fichiers"],
+        "two": [""],
+        "x": [1],
+        "y": "z",
+        "w": "half \ud800",
+    }
+    (tmp_path / "a.json").write_text(json.dumps({"": header} | messages))
+    assert read(kind="gettext", path=str(tmp_path / "a.json")) == [
+        SentencePair("one", "un"),
+        SentencePair("%d file", "%d fichier"),
+        Unreadable("no_translation", "two", ""),
+        Unreadable("malformed", "x", ""),
+        SentencePair("y", "z"),
+        Unreadable("malformed", "", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("header", "forms"),
+    [
+        ("nplurals=2; plural=(n != 1);", (0, 1)),
+        ("nplurals=1; plural=0;", (0, 0)),
+        (
+            "nplurals=3; plural=(n%10==1 && n%100!=11 ? 0 : n%10>=2 && n%10<=4 && (n%100<10 || n%100>=20) ? 1 : 2);",
+            (0, 1),
+        ),
+        ("nplurals=4; plural=(n==1 || n==11) ? 0 : (n==2 || n==12) ? 1 : (n > 2 && n < 20) ? 2 : 3;", (0, 2)),
+        ("nplurals=6; plural=n==0 ? 0 : n==1 ? 1 : n==2 ? 2 : n%100>=3 && n%100<=10 ? 3 : n%100>=11 ? 4 : 5;", (1, 3)),
+        ("nplurals=2; plural=__import__('os');", (0, 1)),
+        ("nplurals=2; plural=n/0;", (0, 1)),
+        ("", (0, 1)),
+    ],
+)
+def test_which_form_is_for_one_and_which_for_several(header, forms):
+    assert forms_of(header) == forms
+
+
+def test_records_that_no_side_may_be(tmp_path, read):
+    (tmp_path / "a.po").write_text(HEADER + f'\nmsgid "{"x" * 101}"\nmsgstr "lang"\n\nmsgid "a"\nmsgstr "b\\0"\n')
+    records = read(kind="gettext", path=str(tmp_path / "a.po"), reading={"longest_line": 100})
+    assert records[0] == Unreadable("line_too_long", "x" * 101, "lang")
+
+
+def test_an_installed_package(read):
+    records = read(("en", "fr"), kind="gettext", package=PACKAGE)
+    assert Counter(map(type, records))[SentencePair] > 3_000
+    assert SentencePair("%1 Items", "%1 éléments") in records
+    backwards = read(("fr", "en"), kind="gettext", package=PACKAGE, reverse=True)
+    assert backwards == [SentencePair(record.target, record.source) for record in records]
+
+
+def test_each_catalogue_of_a_package_is_taken_once():
+    paths = catalogues_of(PACKAGE, "corpus.train[0]", "fr")
+    assert len({path.stem for path in paths}) == len(paths) > 10
+    assert {path.suffix for path in paths} == {".mo"}
+    assert paths == catalogues_of(PACKAGE, "corpus.train[0]", "fr-FR")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"package": PACKAGE},
+            r"train\[0\].package = .*: expected .* catalogues for de \(it knows fr_FR; target_language",
+        ),
+        ({"package": "no-such-package"}, r"train\[0\].package = no-such-package: expected an installed distribution"),
+        ({"package": "polib"}, r"train\[0\].package = polib: expected a distribution with catalogues"),
+        ({}, r"train\[0\].path = not given: expected either a path or a package"),
+        ({"package": PACKAGE, "path": "a.po"}, r"train\[0\].path = a.po .*: expected either a path or a package"),
+    ],
+)
+def test_a_package_that_cannot_be_used(read, fields, message):
+    with pytest.raises(InputError, match=message):
+        read(kind="gettext", **fields)
+
+
+@pytest.mark.parametrize("content", [b"<html>", b"{", b"\xde\x12\x04\x95" + b"\xff" * 40, b"\x95\x04\x12\xde"])
+def test_what_is_no_catalogue(tmp_path, read, content):
+    (tmp_path / "a.po").write_bytes(content)
+    with pytest.raises(InputError, match=r"train\[0\].path = .*a.po: expected a gettext catalogue in") as caught:
+        read(kind="gettext", path=str(tmp_path / "a.po"))
+    assert "\n" not in str(caught.value)
