@@ -2,12 +2,14 @@
 
 from flows.settings import RetrainConfig
 from model.registry import Registry
+from pipeline.running.beam_options import check_beam
 from pipeline.sources import check_sources
 from pipeline.stage import make_folder
 
 
 def check(config: RetrainConfig) -> None:
-    """Raises `InputError` where sources cannot be read, or the workspace or the registry cannot be written."""
+    """Raises `InputError` for unreadable sources, a runner that cannot start, and places that cannot be written."""
     check_sources(config.corpus)
+    check_beam(config.beam)
     Registry(config.registry, config.name).check_writable()
     make_folder(config.workspace / config.name)

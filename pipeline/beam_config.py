@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from pipeline.config import Frozen
-from pipeline.cores import usable_cores
+from pipeline.running.cores import usable_cores
 
 Option = str | int | float | bool | list[str]
 

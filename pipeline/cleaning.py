@@ -9,14 +9,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipeline.agreement import PAIR_RULES
 from pipeline.holdout import HoldOutConfig
-from pipeline.language_id import LanguageIdConfig, LanguageIdentifier
-from pipeline.languages import language
 from pipeline.normalization import NormalizeConfig, Normalizer
 from pipeline.records import SentencePair, Verdict
-from pipeline.rule_config import RuleConfig, Side
-from pipeline.rules import SIDE_RULES
+from pipeline.rules.both_sides import PAIR_RULES
+from pipeline.rules.language_id import LanguageIdConfig, LanguageIdentifier
+from pipeline.rules.languages import language
+from pipeline.rules.one_side import SIDE_RULES
+from pipeline.rules.parameters import RuleConfig, Side
 
 
 class CleanConfig(RuleConfig):

@@ -16,7 +16,7 @@ from typing import Any
 
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest
-from pipeline.parts import Part
+from pipeline.reading.parts import Part
 
 SHOWN = 3  # locations that a message names
 

@@ -9,8 +9,8 @@ from pipeline.errors import InputError
 from pipeline.generations import Plan, plan, remembered
 from pipeline.manifest import EARLIER, InputRecord, complete_outputs, sha256_of_json
 from pipeline.pairs import SCHEMA, UNREADABLE_SCHEMA, TableWriter
-from pipeline.parts import Part
 from pipeline.progress import JobProgress
+from pipeline.reading.parts import Part
 from pipeline.records import SentencePair, Unreadable
 from pipeline.sources import CorpusConfig, check_sources, parts_of, read_blocks
 from pipeline.stage import Outcome, Outside, stage

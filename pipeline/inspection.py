@@ -15,6 +15,7 @@ from pipeline.drift import Comparison, Distance
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest
 from pipeline.piece_table import PieceTable
+from pipeline.running.worker_pool import prepare
 from pipeline.stage import Outcome, log, stage
 from pipeline.statistics import StatisticsConfig
 from pipeline.summaries import Summary
@@ -92,13 +93,14 @@ def summarise(shards: Manifest, pieces: int, written: Path, beam: BeamConfig) ->
     Raises:
         RuntimeError: not all pairs were summarised.
     """
+    pairs = shards.counts["train.pairs"]
+    prepare(beam, pairs)
     from apache_beam import Map
 
     from pipeline import runners
     from pipeline.sketching import Sketch, write_summaries
 
     files = [str(path) for path in shards.paths("train/*.tfrecord*")]
-    pairs = shards.counts["train.pairs"]
     with runners.open_pipeline(beam, stage="inspect", pairs=pairs) as job:
         found = job | Sketch(files, pieces)
         _ = found | "write summaries" >> Map(write_summaries, written, shards.facts["origins"])

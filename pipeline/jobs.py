@@ -16,6 +16,7 @@ from pipeline.funnel import check_clean, count_clean, count_origins, sample_reje
 from pipeline.manifest import Manifest
 from pipeline.pairs import count_blocks, count_pairs, read_pairs
 from pipeline.records import SentencePair
+from pipeline.running.worker_pool import prepare
 from pipeline.stage import Outcome, stage, verify
 
 
@@ -45,6 +46,8 @@ def clean(
             test.parquet
             manifest.json
     """
+    read = corpus.counts["train"]
+    prepare(beam, read)
     from apache_beam import Create, ParDo, Reshuffle
 
     from pipeline import runners, transforms
@@ -60,7 +63,6 @@ def clean(
         for part in training_parts(corpus)
         for block in range(count_blocks(corpus.path(part["file"])))
     ]
-    read = corpus.counts["train"]
     with runners.open_pipeline(beam, stage="clean", pairs=read) as job:
         held_out = transforms.HoldOut(config, given["dev"], given["test"])
         judge = ParDo(transforms.JudgeBlock(config, languages_of(corpus), held_out.candidates))
@@ -105,18 +107,20 @@ def shard(
         dev/shard-00000-of-00001.lengths.npy
         manifest.json
     """
+    train = pairs.paths("train/part-*.parquet")
+    total = sum(map(count_pairs, train))
+    prepare(beam, total)
     from apache_beam import Create, ParDo, Reshuffle
 
     from pipeline import examples, runners, transforms
 
     suffix = f".tfrecord{examples.GZIP_SUFFIX if config.compression == 'gzip' else ''}"
-    train = pairs.paths("train/part-*.parquet")
     shards = {file: folder / "train" / f"shard-{file.stem.removeprefix('part-')}{suffix}" for file in train}
     if not earlier:
         shards[pairs.path("dev.parquet")] = folder / "dev" / f"shard-00000-of-00001{suffix}"
     proto = vocabulary.path(MODEL).read_bytes()
     origins = sorted({transforms.HELD_OUT, *pairs.facts["origins"]})
-    with runners.open_pipeline(beam, stage="shard", pairs=sum(map(count_pairs, shards))) as job:
+    with runners.open_pipeline(beam, stage="shard", pairs=total) as job:
         _ = (
             job
             | "list files" >> Create([(str(file), str(shard)) for file, shard in shards.items()])

@@ -13,14 +13,14 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.runners.runner import PipelineState
 
-from pipeline import counters
 from pipeline.beam_config import BeamConfig
-from pipeline.beam_errors import unwrapped
-from pipeline.beam_options import pipeline_options
-from pipeline.local_runner import LocalRunner
 from pipeline.progress import JobProgress
-from pipeline.remote_worker import RemoteWorker
-from pipeline.worker_pool import pool
+from pipeline.running import counters
+from pipeline.running.beam_errors import unwrapped
+from pipeline.running.beam_options import pipeline_options
+from pipeline.running.local_runner import LocalRunner
+from pipeline.running.remote_worker import RemoteWorker
+from pipeline.running.worker_pool import pool
 
 SECONDS_BETWEEN_LOOKS = 2.0  # at a job that runs elsewhere
 

@@ -9,8 +9,8 @@ from apache_beam.pvalue import PCollection
 from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline import examples, summaries
-from pipeline.counters import count
 from pipeline.quiet import tensorflow_quietly
+from pipeline.running.counters import count
 from pipeline.summaries import Summary
 
 BATCH = 1000  # pairs of a record batch

@@ -22,15 +22,15 @@ from typing import Any, Final, Literal
 from pydantic import Field
 
 from pipeline.config import StageConfig
-from pipeline.digests import Progress, silent
 from pipeline.errors import InputError
-from pipeline.globs import name_of
 from pipeline.manifest import sha256_of_json
-from pipeline.parts import Block, Blocks, Part
-from pipeline.places import places_of
 from pipeline.readers import alternating, gettext, jsonl, parquet, pinyin, table, text, tmx, weather
+from pipeline.reading.digests import Progress, silent
+from pipeline.reading.globs import name_of
+from pipeline.reading.parts import Block, Blocks, Part
+from pipeline.reading.places import places_of
+from pipeline.reading.source_kinds import GettextSource, PinyinSource, ReadingConfig, Source, TableSource, WeatherSource
 from pipeline.records import SentencePair, Unreadable
-from pipeline.source_kinds import GettextSource, PinyinSource, ReadingConfig, Source, TableSource, WeatherSource
 
 SPLITS = ("train", "dev", "test")
 READER_VERSION: Final = 1  # raised when a reader makes other pairs of the same bytes

@@ -16,13 +16,13 @@ import pyarrow as pa
 from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
 from pipeline.cleaning import CleanConfig, Judge
-from pipeline.counters import count
 from pipeline.examples import ShardWriter
 from pipeline.holdout import HeldOut, hold_out
 from pipeline.manifest import write_atomically
 from pipeline.normalization import Normalizer
 from pipeline.pairs import CLEAN_SCHEMA, count_blocks, read_block, read_columns, write_pairs, write_table
 from pipeline.records import SentencePair
+from pipeline.running.counters import count
 from pipeline.selection import (
     JUDGED_SCHEMA,
     KEY_BYTES,

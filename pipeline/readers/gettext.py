@@ -13,10 +13,10 @@ from tempfile import NamedTemporaryFile
 from typing import Any, Final
 
 from pipeline.errors import InputError
-from pipeline.opening import BUFFER, opened
-from pipeline.parts import BLOCK, SHOWN, Blocks, Part, StoredFile
 from pipeline.readers.jsonl import is_unicode
 from pipeline.readers.language_tags import best_match
+from pipeline.reading.opening import BUFFER, opened
+from pipeline.reading.parts import BLOCK, SHOWN, Blocks, Part, StoredFile
 from pipeline.records import SentencePair, Unreadable
 
 MO: Final = (b"\xde\x12\x04\x95", b"\x95\x04\x12\xde")

@@ -5,9 +5,9 @@ from itertools import chain, islice
 from typing import Any, Final
 
 from pipeline.errors import InputError
-from pipeline.lines import Line, lines_of
-from pipeline.opening import opened
-from pipeline.parts import BLOCK, SHOWN, Blocks, Part
+from pipeline.reading.lines import Line, lines_of
+from pipeline.reading.opening import opened
+from pipeline.reading.parts import BLOCK, SHOWN, Blocks, Part
 from pipeline.records import SentencePair, Unreadable
 
 SCAN: Final[Any] = vars(json.JSONDecoder())["scan_once"]  # `json.loads` without its search for blanks: half the time

@@ -3,9 +3,9 @@
 from typing import Any
 
 from pipeline.errors import InputError
-from pipeline.opening import seekable
-from pipeline.pairing import pair_up
-from pipeline.parts import BLOCK, SHOWN, Block, Blocks, Part
+from pipeline.reading.opening import seekable
+from pipeline.reading.pairing import pair_up
+from pipeline.reading.parts import BLOCK, SHOWN, Block, Blocks, Part
 from pipeline.records import SentencePair, Unreadable
 
 Values = list[Any]  # text, bytes that are not UTF-8, or None

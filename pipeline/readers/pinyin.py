@@ -5,7 +5,7 @@
 
 from itertools import islice
 
-from pipeline.parts import BLOCK, Blocks, Part
+from pipeline.reading.parts import BLOCK, Blocks, Part
 from pipeline.records import SentencePair
 
 PACKAGE = "pypinyin"

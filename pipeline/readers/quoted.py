@@ -4,10 +4,10 @@ import csv
 from collections.abc import Iterator
 
 from pipeline.errors import InputError
-from pipeline.lines import Flaw, Line
-from pipeline.opening import Content
+from pipeline.reading.lines import Flaw, Line
+from pipeline.reading.opening import Content
+from pipeline.reading.source_kinds import ReadingConfig
 from pipeline.records import Unreadable
-from pipeline.source_kinds import ReadingConfig
 
 
 class Feed:

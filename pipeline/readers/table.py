@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from itertools import chain, islice
 
 from pipeline.errors import InputError
-from pipeline.lines import Flaw, Line, lines_of
-from pipeline.opening import Content, opened, plain_name
-from pipeline.pairing import has_flaw, pair_up
-from pipeline.parts import BLOCK, SHOWN, Block, Blocks, Part
 from pipeline.readers.quoted import quoted_rows
+from pipeline.reading.lines import Flaw, Line, lines_of
+from pipeline.reading.opening import Content, opened, plain_name
+from pipeline.reading.pairing import has_flaw, pair_up
+from pipeline.reading.parts import BLOCK, SHOWN, Block, Blocks, Part
+from pipeline.reading.source_kinds import TableSource
 from pipeline.records import SentencePair, Unreadable
-from pipeline.source_kinds import TableSource
 
 Row = list[str] | Unreadable
 

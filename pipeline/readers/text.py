@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from itertools import chain, islice
 
 from pipeline.errors import InputError
-from pipeline.lines import Line, lines_of
-from pipeline.opening import opened
-from pipeline.pairing import pair_lines
-from pipeline.parts import BLOCK, Blocks, Part
+from pipeline.reading.lines import Line, lines_of
+from pipeline.reading.opening import opened
+from pipeline.reading.pairing import pair_lines
+from pipeline.reading.parts import BLOCK, Blocks, Part
 
 
 def read(part: Part) -> Blocks:

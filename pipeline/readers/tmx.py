@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.errors import InputError
-from pipeline.opening import Content, opened
-from pipeline.parts import BLOCK, SHOWN, Block, Blocks, Part
 from pipeline.readers.language_tags import best_match
+from pipeline.reading.opening import Content, opened
+from pipeline.reading.parts import BLOCK, SHOWN, Block, Blocks, Part
 from pipeline.records import SentencePair, Unreadable
 
 LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"

@@ -21,7 +21,7 @@ from pirateweather_translations.translation import Translation
 
 from pipeline.errors import InputError
 from pipeline.keys import side_key
-from pipeline.parts import BLOCK, Blocks, Part
+from pipeline.reading.parts import BLOCK, Blocks, Part
 from pipeline.records import SentencePair
 
 PACKAGE = "pirateweather-translations"

@@ -134,7 +134,7 @@ def rules() -> Any:
     """The default rules without language id."""
     from pipeline.cleaning import CleanConfig
 
-    return CleanConfig(language_id={"enabled": False})
+    return CleanConfig(language_id={"is_on": False})
 
 
 def vocabulary() -> Any:

@@ -95,13 +95,25 @@ def test_composed_and_decomposed_characters_are_the_same_text(exported: Exported
     assert exported.score(["r\u00e9 rain"], ["rain"]) == exported.score(["re\u0301 rain"], ["rain"])
 
 
+@pytest.mark.parametrize(("form", "is_same"), [("NFC", False), ("NFKC", True)])
+def test_input_is_brought_into_the_form_that_was_learned_from(
+    form: str, is_same: bool, toy: Any, toy_config: Any, tmp_path: Path
+) -> None:
+    vocabulary = Vocabulary.load(toy.vocabulary.path("vocabulary.model"))
+    weights = {w.path: w.numpy() for w in Seq2Seq(toy_config().model, vocabulary.size, 1).trainable_variables}
+    save(weights, toy_config(), vocabulary, form, tmp_path / "export")
+    exported = Exported.load(tmp_path / "export")
+    wide, plain = exported.score(["ｒａｉｎ", "rain"], ["snow", "snow"])[0]
+    assert (wide == plain) is is_same
+
+
 def test_no_sentences_are_answered_with_nothing(toy: Any, toy_config: Any, tmp_path: Path) -> None:
     vocabulary = Vocabulary.load(toy.vocabulary.path("vocabulary.model"))
     nothing = tf.constant([], tf.string)
     for beams in (1, 3):
         config = toy_config(search=SearchConfig(beams=beams))
         weights = {w.path: w.numpy() for w in Seq2Seq(config.model, vocabulary.size, 1).trainable_variables}
-        save(weights, config, vocabulary, tmp_path / "export")
+        save(weights, config, vocabulary, "NFC", tmp_path / "export")
         signatures = tf.saved_model.load(str(tmp_path / "export")).signatures
         answers = signatures["translate"](sentences=nothing) | signatures["score"](sources=nothing, targets=nothing)
         assert {name: values.shape.as_list() for name, values in answers.items()} == {
@@ -128,7 +140,7 @@ def test_beams_find_answers_that_are_at_least_as_probable(trained: Manifest, toy
     scores = []
     for beams in (1, 4):
         search = SearchConfig(beams=beams, length_penalty=0.0)
-        translator = Translator(weights, config.model_copy(update={"search": search}), vocabulary)
+        translator = Translator(weights, config.model_copy(update={"search": search}), vocabulary, "NFC")
         scores.append(tf.function(translator.translate)(sources)["scores"].numpy())
     assert (scores[1] >= scores[0] - 1e-4).mean() >= 0.9
     assert scores[1].mean() >= scores[0].mean() - 1e-5

@@ -65,7 +65,7 @@ def test_blocks_written_one_by_one_make_the_same_shard(tmp_path):
 
 
 def test_sides_of_different_numbers_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="3 sources and 2 targets"):
+    with pytest.raises(ValueError, match="3 sources, 2 targets"):
         examples.write_shard(tmp_path / "a.tfrecord", SOURCES, TARGETS[:2])
     assert list(tmp_path.iterdir()) == []
 

@@ -1,5 +1,10 @@
 """The Beam jobs on real files, run in this process unless a test says otherwise."""
 
+import resource
+import subprocess
+import sys
+import time
+
 import pyarrow.parquet as pq
 import pytest
 
@@ -38,7 +43,8 @@ def corpus_of(folder, pairs, parts=1, **splits):
 
 
 def config_for(dev=20, test=30, **fields):
-    return CleanConfig(**{"hold_out": {"dev": dev, "test": test}, "shards": 4} | fields)
+    """Rules that keep all weather sentences, and small held-out sets."""
+    return CleanConfig(**{"hold_out": {"dev": dev, "test": test}, "shards": 4, "max_deviation": 0} | fields)
 
 
 def pairs_of(manifest, pattern):
@@ -111,7 +117,7 @@ def test_rejects_are_kept_as_they_were_read(tmp_path):
     made = clean(config_for(5, 5, shards=1), corpus, output_dir=tmp_path / "clean", beam=HERE)
     rows = pq.read_table(made.path("rejects/part-00000-of-00001.parquet")).to_pylist()
     assert [row for row in rows if row["reason"] != "held_out"] == [
-        {"reason": "identical", "source": "  same ", "target": "same"}
+        {"reason": "identical", "source": "  same ", "target": "same", "origin": "weather"}
     ]
 
 
@@ -150,14 +156,65 @@ def test_shards_hold_the_ids_of_the_pairs_in_their_order(weather):
     assert shards.counts["dev.pairs"] == 20
 
 
-@pytest.mark.slow
-def test_bytes_are_the_same_for_any_number_of_files_and_workers(weather, tmp_path):
+@pytest.mark.parametrize("runner", ["this process", "two processes", "an external worker"])
+def test_bytes_are_the_same_wherever_the_job_runs_and_however_the_lines_are_spread(runner, weather, tmp_path, request):
     _, pairs, vocabulary, shards = weather
+    beam = {"this process": lambda: HERE, "two processes": lambda: BeamConfig(workers=2)}.get(
+        runner, lambda: request.getfixturevalue("portable")
+    )()
     corpus = corpus_of(tmp_path, WEATHER[::-1], parts=3)
-    two = BeamConfig(workers=2)
-    again = clean(config_for(), corpus, output_dir=tmp_path / "clean", beam=two)
+    again = clean(config_for(), corpus, output_dir=tmp_path / "clean", beam=beam)
     assert again.digest == pairs.digest
-    assert shard(ShardConfig(), again, vocabulary, output_dir=tmp_path / "shard", beam=two).digest == shards.digest
+    assert again.counts == pairs.counts
+    assert shard(ShardConfig(), again, vocabulary, output_dir=tmp_path / "shard", beam=beam).digest == shards.digest
+
+
+def test_a_job_that_was_killed_ends_with_the_same_bytes(weather, tmp_path):
+    """Kills a real process at several moments of the clean job, and runs it again."""
+    _, pairs, *_ = weather
+    corpus = corpus_of(tmp_path, WEATHER)
+    process = start_clean(corpus, tmp_path / "clean")
+    for _ in range(3):
+        time.sleep(0.3)
+        process.kill()
+        process.communicate()
+        process = start_clean(corpus, tmp_path / "clean")
+    while not list(tmp_path.glob("clean/*/train/*.parquet")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.001)
+    process.kill()
+    process.communicate()
+    assert not list(tmp_path.glob("clean/*/manifest.json"))
+    again = clean(config_for(), corpus, output_dir=tmp_path / "clean", beam=HERE)
+    assert again.digest == pairs.digest
+
+
+def start_clean(corpus, output_dir):
+    program = f"""
+from pathlib import Path
+from pipeline import manifest
+from pipeline.beam_config import BeamConfig
+from pipeline.cleaning import CleanConfig
+from pipeline.jobs import clean
+config = CleanConfig.model_validate_json({config_for().model_dump_json()!r})
+corpus = manifest.read(Path({str(corpus.directory)!r}))
+clean(config, corpus, output_dir=Path({str(output_dir)!r}), beam=BeamConfig(workers=1))
+"""
+    return subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_full_disk_leaves_nothing_that_looks_whole(tmp_path):
+    """The limit on the size of a file stands for the disk: it fails the same system call."""
+    corpus = corpus_of(tmp_path, WEATHER)
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limit[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            clean(config_for(), corpus, output_dir=tmp_path / "clean", beam=HERE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert not list(tmp_path.glob("clean/*/*"))
+    assert clean(config_for(), corpus, output_dir=tmp_path / "clean", beam=HERE).counts["train.kept"] == 550
 
 
 def test_the_sample_is_chosen_by_content(weather, tmp_path):

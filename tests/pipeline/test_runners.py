@@ -17,9 +17,9 @@ from apache_beam.transforms.window import FixedWindows, GlobalWindows, Timestamp
 
 from pipeline import progress
 from pipeline.beam_config import BeamConfig
-from pipeline.counters import count
 from pipeline.errors import InputError
 from pipeline.runners import open_pipeline
+from pipeline.running.counters import count
 
 ONE, TWO = BeamConfig(workers=1), BeamConfig(workers=2)
 

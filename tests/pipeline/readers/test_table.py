@@ -7,7 +7,7 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.records import SentencePair, Unreadable
 
-DATA = Path(os.environ.get("NIGHTSHIFT_DATA", Path(__file__).parents[3] / "../shared/data"))
+DATA = Path(os.environ.get("NIGHTSHIFT_DATA", Path(__file__).parents[4] / "shared/data"))
 
 
 @pytest.fixture
