@@ -1,9 +1,8 @@
 """What a dataset consists of: `nightshift data`."""
 
-from collections.abc import Mapping
-
 from flows.dag import finished
 from flows.settings import RetrainConfig
+from flows.summary import reasons
 from pipeline.ingest import ingest
 from pipeline.jobs import clean, shard
 from pipeline.manifest import Manifest
@@ -68,12 +67,6 @@ def left_out(corpora: list[Manifest], pairs: list[Manifest]) -> list[str]:
     if not rows:
         return ["left out: nothing"]
     return ["left out", *(f"{number:>12,}  {name}" for name, number in rows)]
-
-
-def reasons(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
-    """The counts below a prefix, the largest first."""
-    found = {name.removeprefix(prefix): number for name, number in counts.items() if name.startswith(prefix)}
-    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
 def samples(pairs: list[Manifest]) -> list[str]:

@@ -33,21 +33,23 @@ class Night:
 def as_text(config: RetrainConfig, night: Night, program: str = "nightshift") -> str:
     """The summary, about ten lines."""
     counts = night.pairs.totals()
-    prefix = "train.rejected."
-    rejected = {key.removeprefix(prefix): number for key, number in counts.items() if key.startswith(prefix)}
+    unreadable = reasons(night.corpus.totals(), "train.unreadable.")
+    rejected = unreadable | reasons(counts, "train.rejected.")
     held_out = rejected.pop("held_out", 0)
+    read = counts["train.read"] + sum(unreadable.values())
     decided = night.version.facts
     champion = Registry(config.registry, config.name).alias("champion")
     lines = [
         f"{config.name}, version {decided['version']}",
         "",
-        row("read", f"{counts['train.read']:,} pairs"),
+        row("read", f"{read:,} pairs"),
         row("rejected", f"{sum(rejected.values()):,}"),
         *(row("", f"  {number:,} {reason}") for reason, number in rejected.items()),
         row(
             "held out", f"{held_out:,} that share a sentence with dev ({counts['dev']:,}) or test ({counts['test']:,})"
         ),
         row("kept", f"{counts['train.kept']:,} to learn from"),
+        *newest(night),
         row("vocabulary", f"{night.vocabulary.totals()['pieces']:,} pieces"),
         *(line for split in ("dev", "test") if split in night.evaluation.facts for line in scores(night, split)),
         row("version", f"{decided['version']}, {standing(decided, champion)}: {decided['reason']}"),
@@ -55,6 +57,24 @@ def as_text(config: RetrainConfig, night: Night, program: str = "nightshift") ->
         row("try it", command(config, night, program)),
     ]
     return "\n".join(lines)
+
+
+def newest(night: Night) -> list[str]:
+    """What the newest generation brought, where there are several, and how far it is from those before."""
+    generations = len(night.pairs.chain())
+    if generations == 1:
+        return []
+    origins = ", ".join(f"{number:,} of {name}" for name, number in night.pairs.facts["origins"].items())
+    distances = [each for comparison in night.statistics.facts["drift"] for each in comparison["distances"]]
+    over = sorted({f"{each['side']} {each['measure']}".strip() for each in distances if each["is_over"]})
+    lines = [row("newest", f"generation {generations}: {origins or 'nothing that was not known'}")]
+    return [*lines, row("drift", f"{', '.join(over)}: see {night.statistics.directory}")] if over else lines
+
+
+def reasons(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
+    """The counts below a prefix, the largest first."""
+    found = {name.removeprefix(prefix): number for name, number in counts.items() if name.startswith(prefix)}
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
 def standing(decided: Mapping[str, Any], champion: int | None) -> str:

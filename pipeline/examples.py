@@ -144,15 +144,19 @@ def in_order(example: bytes) -> bytes:
     >>> in_order(b"\n\x0a" + b"\n\x03\n\x01b" + b"\n\x03\n\x01a")
     b'\n\n\n\x03\n\x01a\n\x03\n\x01b'
     """
-    size, start = _varint(example, 1)  # byte 0 is the tag of Example.features, and nothing follows it
-    entries: list[bytes] = []
+    _, start = _varint(example, 1)  # byte 0 is the tag of Example.features, and nothing follows it
+    entries: list[tuple[bytes, bytes]] = []
     position = start
-    while position < start + size:
-        length, content = _varint(example, position + 1)
-        entries.append(example[position : content + length])
-        position = content + length
-    ordered = sorted(entries, key=_key_of_entry)
-    return example[:start] + b"".join(ordered)
+    while position < len(example):
+        length = example[position + 1]
+        content = position + 2
+        if length >= 0x80:  # seldom, and a call costs more than all the rest
+            length, content = _varint(example, position + 1)
+        end = content + length
+        entries.append((example[content + 2 : content + 2 + example[content + 1]], example[position:end]))
+        position = end
+    entries.sort()
+    return example[:start] + b"".join([entry for _, entry in entries])
 
 
 def frame(record: bytes) -> bytes:
@@ -203,12 +207,6 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, position
         shift += 7
-
-
-def _key_of_entry(entry: bytes) -> bytes:
-    _, content = _varint(entry, 1)
-    size, start = _varint(entry, content + 1)
-    return entry[start : start + size]
 
 
 def _schema() -> schema_pb2.Schema:

@@ -10,11 +10,10 @@ holds most of what is in the configuration now is the one to go on with.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.errors import InputError
 from pipeline.manifest import Manifest
 from pipeline.reading.parts import Part
 
@@ -47,8 +46,7 @@ def plan(parts: Sequence[Part], outputs: Iterable[Manifest], *, keeps_changed: b
     known = known_parts(parts, keeps_changed=keeps_changed)
     best: list[Manifest] = []
     left_out: list[Manifest] = []
-    for made in outputs:
-        chain = whole_chain(made)
+    for chain in chains(outputs):
         kept = still_true(chain, parts, known)
         if coverage(kept, parts) >= coverage(best, parts):
             best, left_out = kept, chain[len(kept) :]
@@ -90,19 +88,27 @@ def remembered(part: Part) -> dict[str, str]:
     return {name: getattr(part, name) for name in ("split", "location", "digest", "reading", "origin")}
 
 
-def whole_chain(made: Manifest) -> list[Manifest]:
-    """The generations up to an output, the oldest first; none where one of them is gone or incomplete."""
-    try:
-        chain = made.chain()
-    except InputError:
-        return []
-    return [] if any(generation.missing_files() for generation in chain) else chain
+def chains(outputs: Iterable[Manifest]) -> Iterator[list[Manifest]]:
+    """The longest chains among finished outputs, each with its oldest generation first.
+
+    What has lost a file is no output, and neither is what was added to it.
+    """
+    whole = {made.fingerprint: made for made in outputs if not made.missing_files()}
+    continued = {made.earlier for made in whole.values()}
+    for made in whole.values():
+        if made.fingerprint in continued:
+            continue
+        chain = [made]
+        while chain[-1].earlier in whole:
+            chain.append(whole[chain[-1].earlier])
+        if not chain[-1].earlier:
+            yield chain[::-1]
 
 
 def still_true(chain: list[Manifest], parts: Sequence[Part], known: set[tuple[str, ...]]) -> list[Manifest]:
     """The generations up to the first with a part that is gone; none where the held-out sets are others now."""
     held_out = Counter(identity_of(part) for part in parts if part.split != "train")
-    if not chain or held_out != Counter(part for part in identities_of(chain[0]) if part[0] != "train"):
+    if held_out != Counter(part for part in identities_of(chain[0]) if part[0] != "train"):
         return []
     for number, made in enumerate(chain):
         if gone_from(made, known):

@@ -4,6 +4,7 @@ Beam and TFXIO take seconds to import, so the job imports them: asking whether t
 """
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,6 @@ def inspect(
     generation = summaries.load(folder / "generation.npz")
     before = summaries.load(earlier.path("chain.npz")) if earlier else {}
     comparisons = drift.compare(generation, before, table, config.min_pairs)
-    raise_alarms(config, comparisons, generation)
     names = list(before | generation)
     parts = {name: [given[name] for given in (before, generation) if name in given] for name in names}
     chain = {name: summaries.total(parts[name], len(table.texts)) for name in names}
@@ -84,6 +84,7 @@ def inspect(
     }
     text = json.dumps(report, indent=2, ensure_ascii=False)
     manifests.write_atomically(folder / "statistics.json", (text + "\n").encode())
+    raise_alarms(config, comparisons, generation, folder)
     return Outcome({"pairs": sum(summary.pairs for summary in generation.values())}, facts_of(report))
 
 
@@ -110,9 +111,11 @@ def summarise(shards: Manifest, pieces: int, written: Path, beam: BeamConfig) ->
 
 
 def raise_alarms(
-    config: StatisticsConfig, comparisons: Sequence[Comparison], generation: Mapping[str, Summary]
+    config: StatisticsConfig, comparisons: Sequence[Comparison], generation: Mapping[str, Summary], folder: Path
 ) -> None:
     """Logs the distances that are to be warned of, one a line.
+
+    A night that stops leaves no output, so the picture and the figures are put beside it, for people to look at.
 
     Raises:
         InputError: a distance is above the limit that stops the night.
@@ -125,7 +128,9 @@ def raise_alarms(
         for distance in comparison.over(config.stop):
             brought = ", ".join(f"{name} {summary.pairs:,}" for name, summary in generation.items())
             found = f"{subject(comparison, distance)} against the {comparison.pairs_before:,} before"
-            remedy = f"{REMEDIES[distance.measure]}; leave it out, or raise the limit to take it"
+            shown = folder.with_name(f"{folder.name}-stopped")
+            shutil.copytree(folder, shown, dirs_exist_ok=True)
+            remedy = f"{REMEDIES[distance.measure]}; see {shown}, leave it out, or raise the limit to take it"
             raise InputError(
                 f"statistics.stop.{distance.measure}",
                 round(distance.beyond_chance, 3),

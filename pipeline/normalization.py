@@ -12,6 +12,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable
+from html.entities import html5
 from typing import Literal
 
 from pydantic import Field
@@ -19,6 +20,8 @@ from pydantic import Field
 from pipeline.config import Frozen
 
 Step = Callable[[str], str]
+
+PASSES = 16  # a line of a megabyte can be nested so deep that without end it would take hours
 
 
 class NormalizeConfig(Frozen):
@@ -42,8 +45,8 @@ JOINING = "\u0600-\u08ff\u0900-\u0dff\u1000-\u109f\u1780-\u18af\ufb50-\ufdff\ufe
 PICTURES = "\u2190-\u2bff\ufe0f\U0001f000-\U0001faff"
 INVISIBLE = re.compile(
     "[\x01-\x08\x0e-\x1b\x7f-\x84\x86-\x9f"  # controls; NUL stays for the rule, as it says that a file is no text
-    "\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb]"
-    f"|(?<![{JOINING}])\u200c"
+    "\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb]"
+    f"|(?<![{JOINING}])[\u180e\u200c]"
     f"|(?<![{JOINING}{PICTURES}])\u200d"
     "|(?<![\U0001f3f4\U000e0020-\U000e007f])[\U000e0001-\U000e007f]+"  # tags, which flags of regions are made of
 )
@@ -58,7 +61,9 @@ BLOCK_TAG = re.compile(f"</?(?:{BLOCK}){ATTRIBUTES}>|<!--[^<>]*-->", re.IGNORECA
 WESTERN = "\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"
 CYRILLIC = "\u0080-\u00bfЂЃѓЉЊЌЋЏђљњќћџЎўЈҐЁЄЇІіґёєјЅѕї€‚„…†‡‰‹‘’“”•–—™›№"
 MOJIBAKE = re.compile(f"[\u00c2-\u00f4][{WESTERN}]|[\u0412-\u044f][{CYRILLIC}]|[√‚]\\S|[\u0080-\u009f]")
-STRAIGHT = str.maketrans(dict.fromkeys("‘’‚‛′ʼ`´", "'") | dict.fromkeys("“”„‟«»″〝〞", '"'))
+# A word in capitals, such as ĐÃ or MANHÃ, and what ends it: the same bytes as those of one letter, and no mojibake.
+CAPITALS = re.compile("[A-ZÀ-ÞĂĐĨŨƠƯ][\u00c2-\u00de](?:\u00a0|[‘’“”•–—™…](?!\\w))")
+STRAIGHT = str.maketrans(dict.fromkeys("‘’‚‛′ʼ´", "'") | dict.fromkeys("“”„‟«»″〝〞", '"'))
 
 
 def remove_invisible(text: str) -> str:
@@ -67,8 +72,15 @@ def remove_invisible(text: str) -> str:
 
 
 def unescape_entities(text: str) -> str:
-    """The text with complete entities decoded; `AT&T` and `?a=1&copy=2` hold none."""
-    return ENTITY.sub(lambda found: html.unescape(found[0]), text) if "&" in text else text
+    """The text with complete entities decoded; `AT&T`, `?a=1&copy=2` and `&region;` hold none."""
+    return ENTITY.sub(_character, text) if "&" in text else text
+
+
+def _character(entity: re.Match[str]) -> str:
+    name = entity[0][1:]
+    if name.startswith("#"):
+        return html.unescape(entity[0])
+    return html5.get(name, entity[0])  # html.unescape would take the &reg of &region; for one
 
 
 def remove_tags(text: str) -> str:
@@ -78,7 +90,7 @@ def remove_tags(text: str) -> str:
 
 def repair_mojibake(text: str) -> str:
     """The text in the encoding it was written in, where ftfy is sure that it was read in another."""
-    if text.isascii() or not MOJIBAKE.search(text):
+    if text.isascii() or not MOJIBAKE.search(text) or CAPITALS.search(text):
         return text
     from ftfy import fix_encoding
 
@@ -96,7 +108,10 @@ def collapse_whitespace(text: str) -> str:
 
 
 class Normalizer:
-    """The configured steps as one function of a sentence; it changes nothing in what it returned before."""
+    """The configured steps as one function of a sentence; it changes nothing in what it returned before.
+
+    The exception is what is nested deeper than `PASSES`, which nobody writes who means well.
+    """
 
     def __init__(self, config: NormalizeConfig) -> None:
         self.config = config
@@ -116,13 +131,14 @@ class Normalizer:
             if "  " in text or text[:1] == " " or text[-1:] == " ":
                 return collapse_whitespace(text) if self.config.whitespace else text
             return text
-        while True:  # what one step uncovers may be another's work: &amp;lt;b&gt;
+        for _ in range(PASSES):  # what one step uncovers may be another's work: &amp;lt;b&gt;
             before = text
             text = unicodedata.normalize(self.config.form, text)
             for step in self.steps:
                 text = step(text)
             if text == before:
-                return text
+                break
+        return text
 
     def is_plain(self, text: str) -> bool:
         """Whether a quick look finds nothing to do but to collapse spaces: most sentences."""

@@ -10,7 +10,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_LINES = 5.0
 
 log = logging.getLogger("nightshift")
 
@@ -105,8 +105,13 @@ class JobProgress(ProgressLine):
         self.lock = threading.Lock()
 
     def begin(self, step: str) -> None:
-        """The next pass: counting starts again from nothing, and the line says what is done now."""
+        """The next pass: counting starts again from nothing, and the line says what is done now.
+
+        Nothing changes if it has begun: of several threads that come to it, the first begins it.
+        """
         with self.lock:
+            if step == self.step:
+                return
             self.step = step
             self.done = 0
             self.started = time.monotonic()

@@ -67,7 +67,7 @@ class Job(beam.Pipeline):
 
     def hear(self, name: str, number: int) -> None:
         """Moves the line."""
-        if name == "written" and self.progress.step != "writing":
+        if name == "written":
             self.progress.begin("writing")
         self.progress.advance(number)
 

@@ -110,18 +110,24 @@ class Stage(Generic[Config]):
         if finished:
             log.info("%-16s reused    %s", self.name, describe(finished.totals()))
             return finished
-        return self.make(config, inputs, output_dir, resources)
+        make_folder(output_dir)
+        *before, last = self.generations(inputs)
+        earlier = None
+        for given in before:
+            earlier = self.finished(config, given, earlier, output_dir, resources) or self.make(
+                config, given, earlier, output_dir, resources
+            )
+        return self.make(config, last, earlier, output_dir, resources)
 
     def make(
-        self, config: Config, inputs: tuple[Manifest, ...], output_dir: Path, resources: dict[str, Any]
+        self,
+        config: Config,
+        inputs: tuple[Manifest, ...],
+        earlier: Manifest | None,
+        output_dir: Path,
+        resources: dict[str, Any],
     ) -> Manifest:
-        """Makes the output, and before it those of earlier generations that are not there."""
-        make_folder(output_dir)
-        before = self.inputs_before(inputs)
-        earlier = None
-        if before:
-            found = self.find(config, *before, output_dir=output_dir, **resources)
-            earlier = found or self.make(config, before, output_dir, resources)
+        """Makes the output for one generation of the inputs; `earlier` is the output for the one before."""
         outside = self.look_outside(config, output_dir)
         earlier = earlier or outside.earlier
         records = self.records(inputs, outside, earlier)
@@ -130,7 +136,7 @@ class Stage(Generic[Config]):
         reason = self.why(config, records, output_dir, folder, outside.reason)
         started = time.monotonic()
         with only_one(output_dir / f".{folder.name}.lock"):
-            finished = self.finished(fingerprint, output_dir, resources)
+            finished = self.whole(fingerprint, output_dir, resources)
             if finished:  # by another run, between the first look and the lock
                 log.info("%-16s reused    %s", self.name, describe(finished.counts))
                 return finished
@@ -165,16 +171,28 @@ class Stage(Generic[Config]):
 
     def find(self, config: Config, *inputs: Manifest, output_dir: Path, **resources: Any) -> Manifest | None:
         """The finished output for exactly this configuration and these inputs, or None."""
-        before = self.inputs_before(inputs)
-        earlier = self.find(config, *before, output_dir=output_dir, **resources) if before else None
-        if before and not earlier:
-            return None
+        found = None
+        for given in self.generations(inputs):
+            found = self.finished(config, given, found, output_dir, resources)
+            if not found:
+                return None
+        return found
+
+    def finished(
+        self,
+        config: Config,
+        inputs: tuple[Manifest, ...],
+        earlier: Manifest | None,
+        output_dir: Path,
+        resources: Mapping[str, Any],
+    ) -> Manifest | None:
+        """The finished output for one generation of the inputs, or None."""
         outside = self.look_outside(config, output_dir)
         records = self.records(inputs, outside, earlier or outside.earlier)
-        return self.finished(self.fingerprint(config, records), output_dir, resources)
+        return self.whole(self.fingerprint(config, records), output_dir, resources)
 
-    def finished(self, fingerprint: str, output_dir: Path, resources: Mapping[str, Any]) -> Manifest | None:
-        """The finished output of a fingerprint, or None."""
+    def whole(self, fingerprint: str, output_dir: Path, resources: Mapping[str, Any]) -> Manifest | None:
+        """The output of a fingerprint if nothing of it is missing, or None."""
         found = manifests.read_if_whole(manifests.folder_of(output_dir, fingerprint))
         if not found or found.fingerprint != fingerprint or found.missing_files():
             return None
@@ -189,13 +207,16 @@ class Stage(Generic[Config]):
         needed = (given for given in parameters if given.kind is given.KEYWORD_ONLY and given.default is given.empty)
         return tuple(given.name for given in needed if given.name not in ("folder", manifests.EARLIER))
 
-    def inputs_before(self, inputs: tuple[Manifest, ...]) -> tuple[Manifest, ...]:
-        """For a stage that grows: the inputs for the generation before, empty where this is the first.
+    def generations(self, inputs: tuple[Manifest, ...]) -> list[tuple[Manifest, ...]]:
+        """The inputs for each generation of the output, the oldest first; of a stage that does not grow, one.
 
-        The first input decides. Another one that started anew, such as a vocabulary, serves all generations.
+        The first input decides how many there are. Another one that started anew, such as a vocabulary, serves all
+        generations before it.
         """
-        before = inputs[0].before() if self.grows and inputs else None
-        return (before, *(given.before() or given for given in inputs[1:])) if before else ()
+        generations = [inputs]
+        while self.grows and (before := generations[-1][0].before()):
+            generations.append((before, *(given.before() or given for given in generations[-1][1:])))
+        return generations[::-1]
 
     def look_outside(self, config: Config, output_dir: Path) -> Outside:
         """What the stage reads beside manifests."""

@@ -29,6 +29,10 @@ class StatisticsConfig(StageConfig):
     warn: WarnLimits = Field(WarnLimits(), description="Distances above which a night warns.")
     stop: StopLimits = Field(StopLimits(), description="Distances above which a night stops.")
 
+    def canonical(self) -> dict[str, Any]:
+        """The configuration without the limits that stop: they decide whether there is an output, not what it is."""
+        return {name: value for name, value in super().canonical().items() if name != "stop"}
+
 
 def report(summaries: Mapping[str, Summary], table: PieceTable, config: StatisticsConfig) -> dict[str, Any]:
     """Figures of all pairs and of each origin's, as JSON values.

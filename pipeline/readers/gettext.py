@@ -4,12 +4,15 @@ msgid "One file"  msgid_plural "%d files"  msgstr[0] "Un fichier"  msgstr[1] "%d
 """
 
 import json
+import os
+import struct
+import sys
 from collections.abc import Callable, Iterator
 from gettext import c2py
 from importlib import metadata
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path, PurePosixPath
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryFile
 from typing import Any, Final
 
 from pipeline.errors import InputError
@@ -19,7 +22,8 @@ from pipeline.reading.opening import BUFFER, opened
 from pipeline.reading.parts import BLOCK, SHOWN, Blocks, Part, StoredFile
 from pipeline.records import SentencePair, Unreadable
 
-MO: Final = (b"\xde\x12\x04\x95", b"\x95\x04\x12\xde")
+MO: Final = {b"\xde\x12\x04\x95": "<", b"\x95\x04\x12\xde": ">"}  # first bytes -> order of the bytes in numbers
+LARGEST: Final = 100 << 20  # bytes of a catalogue, which is in memory as a whole
 PREFERRED: Final = (".po", ".mo", ".json")  # of a catalogue that a package holds in several forms; JSON lacks plurals
 FOLDER: Final = "LC_MESSAGES"
 THREE: Final = 3  # things: what languages with a dual have an ordinary plural for
@@ -48,14 +52,23 @@ def fit(part: Part, record: Record) -> Record:
 def package_records(part: Part) -> Iterator[Record]:
     """What all catalogues of a package hold, in order of their paths."""
     for path in catalogues_of(part.source.package, part.name, part.sides[1]):
-        yield from records_of(path.read_bytes(), part.name, str(path))
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            parameter = f"{part.name}.package"
+            raise InputError(parameter, path, "a file that can be read", str(error.strerror)) from error
+        yield from records_of(data, part.name, str(path))
 
 
 def file_records(file: StoredFile) -> Iterator[Record]:
     """What one catalogue holds."""
+    data = bytearray()
     with opened(file) as content:
-        data = b"".join(iter(lambda: content.read(BUFFER), b""))
-    return records_of(data, file.parameter, file.location)
+        while chunk := content.read(BUFFER):
+            data += chunk
+            if len(data) > LARGEST:
+                raise InputError(file.parameter, file.location, f"a catalogue of at most {LARGEST:,} bytes, unpacked")
+    return records_of(bytes(data), file.parameter, file.location)
 
 
 def records_of(data: bytes, parameter: str, location: str) -> Iterator[Record]:
@@ -69,15 +82,19 @@ def polib_records(data: bytes, parameter: str, location: str) -> Iterator[Record
     """What a PO or MO file holds."""
     import polib
 
-    is_compiled = data.startswith(MO)
-    with NamedTemporaryFile(suffix=".mo" if is_compiled else ".po") as file:
-        file.write(data)  # polib reads from paths only
-        file.flush()
-        try:
-            catalogue = polib.mofile(file.name) if is_compiled else polib.pofile(file.name)
-        except Exception as error:  # of many kinds, among them OSError for syntax and struct.error
-            cause = str(error).replace(file.name, "").strip()
-            raise InputError(parameter, location, "a gettext catalogue in PO or MO", cause) from error
+    try:
+        if data.startswith(tuple(MO)):
+            check_lengths(data)
+            catalogue = polib.mofile(data)
+        else:
+            # As text polib would part it at more than line feeds. Without a name, the file is gone with this process.
+            with TemporaryFile(buffering=0) as file:
+                file.write(data)
+                file.seek(0)
+                catalogue = polib.pofile(os.dup(file.fileno()), encoding=polib.detect_encoding(data))
+    except Exception as error:  # of many kinds, among them OSError for syntax and struct.error
+        cause = str(error).strip()
+        raise InputError(parameter, location, "a gettext catalogue in PO or MO", cause) from error
     singular, plural = forms_of(catalogue.metadata.get("Plural-Forms", ""))
     for entry in catalogue:
         if reason := reason_against(entry):
@@ -88,6 +105,15 @@ def polib_records(data: bytes, parameter: str, location: str) -> Iterator[Record
                 yield SentencePair(message, translation) if translation else Unreadable("no_translation", message, "")
         else:
             yield SentencePair(entry.msgid, entry.msgstr)
+
+
+def check_lengths(data: bytes) -> None:
+    """Raises `ValueError` for an MO file whose texts overlap, so that a small one could fill the memory."""
+    order = MO[data[:4]]
+    number, *tables = struct.unpack_from(f"{order}III", data, 8)
+    entries = chain.from_iterable(struct.iter_unpack(f"{order}II", data[at : at + 8 * number]) for at in tables)
+    if sum(length for length, _ in entries) > len(data):
+        raise ValueError("its texts overlap or lie beyond its end")
 
 
 def reason_against(entry: Any) -> str | None:
@@ -126,16 +152,17 @@ def forms_of(header: str) -> tuple[int, int]:
     formula = header.partition("plural=")[2].rpartition("plural=")[2].partition(";")[0]
     try:
         form: Callable[[int], int] = c2py(formula)  # the standard library's own parser; it evaluates nothing else
-        return form(1), form(THREE)
+        forms = form(1), form(THREE)
     except (ValueError, ArithmeticError):
         return 0, 1
+    return forms if min(forms) >= 0 else (0, 1)
 
 
 def catalogues_of(package: str, parameter: str, language: str) -> list[Path]:
     """Paths of a package's catalogues for a language, each in the form that says most.
 
     Raises:
-        InputError: it is not installed, or holds none for the language.
+        InputError: it is not installed, holds none for the language, or names files outside of this environment.
     """
     parameter = f"{parameter}.package"
     try:
@@ -146,7 +173,7 @@ def catalogues_of(package: str, parameter: str, language: str) -> list[Path]:
     for file in files or []:
         if file.suffix in PREFERRED and (file.suffix != ".json" or FOLDER in file.parts):
             name = str(file.with_suffix("")), locale_of(file)
-            found.setdefault(name, {})[file.suffix] = Path(str(file.locate()))
+            found.setdefault(name, {})[file.suffix] = path_of(file, parameter, package)
     locales = sorted({locale for _, locale in found})
     if not locales:
         raise InputError(parameter, package, "a distribution with catalogues (.po, .mo)", "it holds none")
@@ -156,6 +183,15 @@ def catalogues_of(package: str, parameter: str, language: str) -> list[Path]:
         raise InputError(parameter, package, f"a distribution with catalogues for {language}", cause)
     chosen = [forms for (_, known), forms in sorted(found.items()) if known == locale]
     return [next(forms[suffix] for suffix in PREFERRED if suffix in forms) for forms in chosen]
+
+
+def path_of(file: metadata.PackagePath, parameter: str, package: str) -> Path:
+    """Where an installed file lies; a record of the installation may say ../../../share, and no more than that."""
+    # Links are not followed: some installers link every file to a copy of their own.
+    path, folder = (Path(os.path.normpath(str(each))) for each in (file.locate(), file.dist.locate_file("")))
+    if not (path.is_relative_to(folder) or path.is_relative_to(sys.prefix)):
+        raise InputError(parameter, package, f"a distribution whose files lie in {sys.prefix}", f"{file} does not")
+    return path
 
 
 def locale_of(path: PurePosixPath) -> str:

@@ -10,6 +10,7 @@ from pipeline.reading.parts import BLOCK, SHOWN, Block, Blocks, Part
 from pipeline.records import SentencePair, Unreadable
 
 LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+FARTHEST = 16 << 20  # bytes from one entry to the next, all of which are in memory, many times as large
 CODES = {"bpt", "ept", "it", "ph", "ut"}  # what stands in them is markup of the document, not its text
 
 
@@ -30,18 +31,38 @@ def read(part: Part) -> Blocks:
             yield block
 
 
+class Metered:
+    """A file as the parser reads it, in which entries must come now and then."""
+
+    def __init__(self, content: Content) -> None:
+        self.content = content
+        self.since_entry = 0
+
+    def read(self, size: int) -> bytes:
+        """The next bytes; raises `InputError` where there are too many without an entry."""
+        data = self.content.read(size)
+        self.since_entry += len(data)
+        if self.since_entry > FARTHEST:
+            file = self.content.file
+            cause = f"{FARTHEST:,} bytes without one would fill the memory"
+            raise InputError(file.parameter, file.location, "a TMX file with entries of a sensible size", cause)
+        return data
+
+
 def entries_of(content: Content) -> Iterator[Any]:
     """The entries (`tu`), each of which is forgotten when the next is asked for."""
     from lxml import etree
 
     file = content.file
     # Without huge_tree the library itself refuses what is absurdly deep or long.
+    metered = Metered(content)
     events = etree.iterparse(
-        content, tag="{*}tu", resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
+        metered, tag="{*}tu", resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
     )
     is_first = True
     try:
         for _, entry in events:
+            metered.since_entry = 0
             if is_first:
                 check_document(content, entry.getroottree())
                 is_first = False
@@ -76,9 +97,10 @@ def of_entities(content: Content) -> InputError:
 def forget(entry: Any) -> None:
     """Frees an entry and all before it, so that memory does not grow with the file."""
     entry.clear()
-    parent = entry.getparent()
-    while parent is not None and entry.getprevious() is not None:
-        del parent[0]
+    for element in (entry, *entry.iterancestors()):
+        parent = element.getparent()
+        while parent is not None and element.getprevious() is not None:
+            del parent[0]
 
 
 def pair_of(part: Part, entry: Any) -> SentencePair | Unreadable:

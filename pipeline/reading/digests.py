@@ -73,6 +73,12 @@ def name_of(path: Path) -> str:
     return f"{key[:2]}/{key}.json"
 
 
+def forget(path: Path) -> None:
+    """Has a file read again the next time: it turned out to be another than what was remembered."""
+    with suppress(OSError):
+        (cache_folder() / "digests" / name_of(path)).unlink(missing_ok=True)
+
+
 def recall(remembered: Path, signature: list[int]) -> str | None:
     """The digest that was remembered for exactly this state of a file; None also where the note is damaged."""
     try:

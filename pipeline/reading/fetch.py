@@ -158,9 +158,9 @@ def receive_once(file: WebFile, partial: Path, progress: Progress) -> None:
     begun = size_of(partial)
     with answer(file, begun) as response:
         if response.status_code == 416:  # nothing is left to send, or what has come so far is of another file
-            if response.headers.get("Content-Range") == f"bytes */{begun}":
+            if begun and response.headers.get("Content-Range") == f"bytes */{begun}":
                 return
-            partial.unlink()
+            partial.unlink(missing_ok=True)
             raise InterruptedDownload("what had come so far was longer than the file")
         if response.status_code in PASSING:
             raise InterruptedDownload(f"the server answers {response.status_code}")
@@ -169,7 +169,7 @@ def receive_once(file: WebFile, partial: Path, progress: Progress) -> None:
             raise InputError(file.parameter, file.shown, "a file that can be downloaded", cause)
         is_resumed = response.headers.get("Content-Range", "").startswith(f"bytes {begun}-")
         if response.status_code == 206 and not is_resumed:
-            partial.unlink()
+            partial.unlink(missing_ok=True)
             raise InterruptedDownload("the server sent another part than the one asked for")
         begun = begun if is_resumed else 0
         write(file, partial, response, begun, progress)
@@ -222,7 +222,8 @@ def answer(file: WebFile, begun: int) -> Iterator["Response"]:
                     return
                 url = urljoin(url, response.headers.get("Location", ""))
             if refusal(url) or split(url).scheme != split(file.url).scheme:
-                cause = f"the server redirects to {split(url).scheme or 'nowhere'}:, and only https is followed"
+                why = refusal(url) or "only https is followed"
+                cause = f"the server redirects to {split(url).scheme or 'nowhere'}:, and {why}"
                 raise InputError(file.parameter, file.shown, "an address that stays with https", cause)
     raise InputError(file.parameter, file.shown, f"at most {MOST_REDIRECTS} redirects", "it redirects in a circle?")
 

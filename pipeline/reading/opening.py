@@ -19,9 +19,11 @@ from typing import Any, BinaryIO, Final
 from typing_extensions import override
 
 from pipeline.errors import InputError
+from pipeline.reading.digests import forget
 from pipeline.reading.parts import StoredFile
 
 BUFFER: Final = 2**18  # bytes
+LARGEST_RATIO: Final = 100  # of a Parquet file to itself compressed once more: it is so already, and hardly shrinks
 SUFFIXES: Final = {".gz", ".bz2", ".xz", ".zst"}
 
 
@@ -110,6 +112,9 @@ def seekable(file: StoredFile) -> Iterator[BinaryIO]:
     """The content of a file for a reader that jumps about in it; a compressed one is unpacked to a temporary file.
 
     What is not read in order cannot be hashed on the way, so that an uncompressed file is hashed when all is read.
+
+    Raises:
+        InputError: as `opened`; also for a compressed file that would fill the disk.
     """
     with io.BufferedReader(open_raw(file)) as stored:
         is_plain = decompressed(stored) is stored
@@ -121,8 +126,12 @@ def seekable(file: StoredFile) -> Iterator[BinaryIO]:
             return
     with TemporaryFile() as unpacked:
         with opened(file) as content:
+            most = LARGEST_RATIO * max(BUFFER, file.path.stat().st_size)
             while chunk := content.read(BUFFER):
                 unpacked.write(chunk)
+                if unpacked.tell() > most:
+                    allowed = f"a file that unpacks to at most {LARGEST_RATIO} times its size"
+                    raise InputError(file.parameter, file.location, allowed, "made to fill the disk?")
         unpacked.seek(0)
         yield unpacked
 
@@ -138,6 +147,7 @@ def open_raw(file: StoredFile) -> io.FileIO:
 def check_digest(file: StoredFile, digest: str) -> None:
     """Raises `InputError` for a file that is no longer what its part says."""
     if digest != file.digest:
+        forget(file.path)  # or a file system whose times do not tell would have it refused night after night
         cause = "its content is no longer that with SHA-256 " + file.digest[:12] + "..."
         raise InputError(file.parameter, file.location, "a file that nobody changes while it is read", cause)
 

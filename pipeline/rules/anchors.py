@@ -8,7 +8,7 @@
 
 import re
 
-URL = re.compile(r"(?:https?://|\bwww\.)([^\s/<>\"'()?#:]+)", re.IGNORECASE)
+URL = re.compile(r"(?:https?://|\bwww\.)([^\s/<>\"'()?#:，。、；：！？）」』》]+)", re.IGNORECASE)
 EMAIL = re.compile(r"[\w+-]@([\w-]+(?:\.[\w-]+)+)")
 PRINTF = re.compile(r"(?<!\d)(?<!\d\s)%(?:\d\$|\(\w+\))?[.\d]{0,4}[sdifux@](?![\w%])")
 BRACES = re.compile(r"\$?\{\{?[\w.:-]{0,40}\}?\}")

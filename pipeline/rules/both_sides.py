@@ -1,4 +1,4 @@
-"""Rules about what both sides of a translation have in common; those about one side alone are in `rules`."""
+"""Rules about what both sides of a translation have in common; those about one side alone are in `one_side`."""
 
 import math
 import re
@@ -12,7 +12,7 @@ PairRule = Callable[[RuleConfig, Side, Side], str | None]
 
 VARIANCE = 6.8  # of the length of a translation in characters, for each character (Gale and Church, 1993)
 SENTENCE_END = re.compile(  # a full stop after a short word may be that of an abbreviation
-    r"(?:[^\W\d_]{4}\.|[!?…؟।։።])[.!?…؟।։።]*[\"”»')\]]*(?=\s|$)|[。！？]+"
+    r"(?:[^\W\d_]{4}\.|[!?…؟।։።])[.!?…؟।։።]{0,8}[\"”»')\]]{0,8}(?=\s|$)|[。！？]+"
 )
 SMALL_WORD = re.compile(r"\b[^\W\d_]{2,}\b")
 FEWEST_COPIED = 3  # words, as one or two are the same in many languages by chance
@@ -23,6 +23,7 @@ KINDS_OF_ENDINGS = {
     **dict.fromkeys(":,;：，、；،؛", "list"),
     "…": "unfinished",
 }
+QUESTIONS = {"el": re.compile(";$"), "hy": re.compile("՞[^։]*։?$")}  # where another mark ends one than elsewhere
 
 
 def is_untranslated(config: RuleConfig, source: Side, target: Side) -> str | None:
@@ -139,8 +140,10 @@ def kind_of_ending(text: str, language: Language) -> str:
     text = text.rstrip(CLOSING)
     if text.endswith("..."):
         return "unfinished"
-    if language.code == "el" and text.endswith(";"):
+    if language.code in QUESTIONS and QUESTIONS[language.code].search(text):
         return "question"
+    if language.code == "ja" and text.endswith("か。"):  # asks, or is only surprised
+        return ""
     return KINDS_OF_ENDINGS.get(text[-1:], "")
 
 

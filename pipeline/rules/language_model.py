@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from pipeline.rules.fasttext_file import FastText, Floats
 
 MAX_WORDS = 200_000  # known at a time: some 60 MB; beyond, they are worked out anew
-CHUNK = 256  # sentences put to the questions at a time: what fits the processor's cache
+MAX_RUNS = 1_000_000  # likewise, some 200 MB: without spaces, whole sentences are words and bring ever new runs
+CHUNK = 256  # sentences put to the questions, or words worked out, at a time: what fits the processor's cache
 END = "</s>"  # a token that closes every sentence
 BEGIN_OF_WORD, END_OF_WORD = "<", ">"
 FNV_OFFSET, FNV_PRIME, MASK, SIGN = 2166136261, 16777619, 0xFFFFFFFF, 0xFFFFFF00
@@ -73,16 +74,17 @@ class LanguageModel:
         """Works out the words that were not met before."""
         if len(self.words) > MAX_WORDS:
             self.forget()
-        new = set(tokens).difference(self.words)
-        if not new:
-            return
-        rows: list[int] = []
-        starts = []
-        for word in new:
-            self.words[word] = len(self.words)
-            starts.append(len(rows))
-            rows += self.rows_of(word)
-        self.vectors = np.concatenate([self.vectors, np.add.reduceat(self.inputs[rows], starts)])
+        new = list(set(tokens).difference(self.words))
+        vectors = [self.vectors]
+        for start in range(0, len(new), CHUNK):
+            rows: list[int] = []
+            starts = []
+            for word in new[start : start + CHUNK]:
+                self.words[word] = len(self.words)
+                starts.append(len(rows))
+                rows += self.rows_of(word)
+            vectors.append(np.add.reduceat(self.inputs[rows], starts))
+        self.vectors = np.concatenate(vectors)
 
     def rows_of(self, word: str) -> list[int]:
         """Rows of the input matrix that make up a word: its own, if it has one, and those of its runs of characters."""
@@ -130,6 +132,8 @@ class Runs(dict[str, int]):
         self.dropped = dropped
 
     def __missing__(self, run: str) -> int:
+        if len(self) >= MAX_RUNS:
+            self.clear()
         row = self[run] = self.rows.get(fnv1a(run.encode()) % self.buckets, self.dropped)
         return row
 

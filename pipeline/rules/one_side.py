@@ -1,4 +1,4 @@
-"""Rules about what each side must be on its own; those about both together are in `agreement`.
+"""Rules about what each side must be on its own; those about both together are in `both_sides`.
 
 A rule answers None, or the reason to reject the pair; the reasons are the names under which rejects are counted.
 """
@@ -84,8 +84,15 @@ def is_in_wrong_script(config: RuleConfig, side: Side) -> str | None:
 
 
 def share_in_scripts(text: str, language: Language) -> float:
-    """The share of letters that the language's scripts have, 1 where there are none at all."""
-    own = sum(map(len, language.letters.findall(text)))
+    """The share of letters that the language's scripts have, 1 where there are none at all.
+
+    A name in Latin letters takes three times as many as a word of Chinese, so one of those counts for three.
+
+    >>> from pipeline.rules.languages import language
+    >>> round(share_in_scripts("在Windows上安装Python", language("zh")), 2)
+    0.51
+    """
+    own = sum(map(len, language.letters.findall(text))) / min(1, language.length)
     foreign = sum(map(str.isalpha, language.letters.sub("", text)))
     return own / (own + foreign) if foreign else 1.0
 

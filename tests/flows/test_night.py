@@ -161,18 +161,42 @@ def test_another_language_in_the_other_direction(tmp_path, environment):
     assert "translate --name weather-ja-en" in run.stdout
 
 
-def test_two_text_files(tmp_path, environment):
+def test_two_nights_on_text_files(tmp_path, environment):
     from pipeline.readers.weather import weather_pairs
 
-    for side in ("source", "target"):
-        lines = (getattr(pair, side) for pair in weather_pairs("en", "de", 400, seed=1))
-        (tmp_path / f"a.{side}").write_text("\n".join(lines), encoding="utf-8")
-    text = ["corpus.train=[{source: a.source, target: a.target}]", "corpus.source_language=en", "vocabulary.size=200"]
-    arguments = [part for override in [*TINY[1:], *text, "corpus.target_language=de"] for part in ("--set", override)]
-    run = nightshift(tmp_path, environment, "retrain", *arguments)
-    assert run.returncode == 0, run.stderr
-    assert "en-de, version 1" in run.stdout
-    assert "read        400 pairs" in run.stdout
+    pairs = list(weather_pairs("en", "de", 400, seed=1))
+
+    def write(part, rows):
+        for side in ("source", "target"):
+            lines = (getattr(pair, side) for pair in rows)
+            (tmp_path / f"{part}.{side}").write_text("\n".join(lines), encoding="utf-8")
+
+    train = "corpus.train=[{source: '*.source', target: '*.target', origin: news, weight: 2}]"
+    text = [train, "corpus.source_language=en", "corpus.target_language=de", "vocabulary.size=200"]
+    text += ["clean.max_deviation=0", "clean.language_id.is_on=false"]
+    arguments = [part for override in [*TINY[1:], *text] for part in ("--set", override)]
+    write("a", pairs[:300])
+    first = nightshift(tmp_path, environment, "retrain", *arguments)
+    assert first.returncode == 0, first.stderr
+    assert "en-de, version 1" in first.stdout
+    assert "read        300 pairs" in first.stdout
+    write("b", pairs[250:])
+    second = nightshift(tmp_path, environment, "retrain", *arguments)
+    assert second.returncode == 0, second.stderr
+    assert why(second, "ingest") == "generation 2: b.source | b.target"
+    assert "read        450 pairs" in second.stdout
+    assert "earlier_duplicate" in second.stdout
+    assert "kept        300 to learn from" in second.stdout
+    assert "newest      generation 2: 100 of news" in second.stdout
+    assert "train.pairs 300" in second.stderr
+    data = nightshift(tmp_path, environment, "data", "--rejects", *arguments)
+    assert data.stdout.splitlines()[0].startswith("en-de: 2 generations, 300 pairs, ")
+    rows = [line.split() for line in data.stdout.splitlines()[4:6]]
+    assert [(row[0], row[3], row[4], row[-2:]) for row in rows] == [
+        ("1", "300", "200", ["news", "200"]),
+        ("2", "150", "100", ["news", "100"]),
+    ]
+    assert "earlier_duplicate" in data.stdout
 
 
 def kill_when(folder, environment, line):

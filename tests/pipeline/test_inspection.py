@@ -177,24 +177,30 @@ def test_swapped_sides_stop_the_night(data, first, caplog):
         data.inspect(swapped)
     assert error.value.parameter == "statistics.stop.swapped_sides"
     assert 0.5 < error.value.value < 1
+    (stopped,) = (data.folder / "inspect").glob("*-stopped")
     assert str(error.value).partition(": ")[2] == (
         "expected at most 0.05 (swapped sides of all 400 new pairs against the 1,000 before: source and target look "
-        "swapped; set reverse on that source; leave it out, or raise the limit to take it; the night brought odd 400)"
+        f"swapped; set reverse on that source; see {stopped}, leave it out, or raise the limit to take it; "
+        "the night brought odd 400)"
     )
+    assert {path.name for path in stopped.iterdir()} >= {"lengths.png", "statistics.json"}
+    assert not list(stopped.glob("manifest.json"))
     assert len(caplog.messages) == 4  # both sides' pieces, the ratio, the sides themselves
     assert caplog.messages[0].startswith("inspect          drift     source pieces of all 400 new pairs: 0.")
     assert ", with more ▁la ▁dans ▁et " in caplog.messages[0]
-    assert {path.name for path in (data.folder / "inspect").iterdir() if path.is_dir()} == before
+    assert {path.name for path in (data.folder / "inspect").iterdir() if path.is_dir()} == before | {stopped.name}
 
 
 def test_a_raised_limit_takes_what_stopped_the_night(data, first, caplog):
-    config = StatisticsConfig(min_pairs=100, stop={"pieces": 1, "swapped_sides": 1})
+    config = StatisticsConfig(frequent_pieces=3, min_pairs=100, stop={"pieces": 1, "swapped_sides": 1})
     swapped = data.shards("h", [pair[::-1] for pair in PAIRS[1000:1400]], earlier=first)
     with caplog.at_level(logging.WARNING):
         found = data.inspect(swapped, config)
     over = {(each["measure"], each["side"]) for each in found.facts["drift"][0]["distances"] if each["is_over"]}
     assert {("swapped_sides", ""), ("pieces", "source"), ("pieces", "target"), ("ratio", "")} <= over
     assert sum("of all 400 new pairs" in line for line in caplog.messages) == len(over)
+    # what is there is not made again for a limit that it stays below
+    assert data.inspect(swapped, CONFIG) == found
 
 
 def test_few_pairs_are_counted_and_not_judged(data, first, caplog):

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -65,10 +67,13 @@ def test_the_form_is_composed_and_compatible_on_request():
     "text",
     [
         "AT&T, ?a=1&copy=2, R&D; x < y and y > z",
+        "?a=b&region=eu; &region; &copyright; &notes;",  # begin like entities
         "Fill in <name> and <x id=1>.",
         "„Grüße“, l’été… « là »!",
         "ÄÖÜ ß – ÀÉÎ, Ãgua, Âmbar",
         "Привет, «мир»!",
+        "ĐÃ… RỒI “ANH ĐÃ”, MANHÃ – AMANHÃ…",
+        "ᠮᠣᠩᠭᠣᠯ\u180eᠠ",  # the separator is part of the Mongolian word
         "می\u200cخواهم",  # the joiner is part of the Persian word
         "क्\u200dष",  # and shapes the Devanagari letter
         "👩\u200d👩\u200d👧 🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f ❤\ufe0f",
@@ -81,6 +86,8 @@ def test_text_as_people_write_it_stays(text):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        ("ĐÃ\u00a0ĐI, MANHÃ\u00a0SEGUINTE", "ĐÃ ĐI, MANHÃ SEGUINTE"),  # a space, not the second byte of à
+        ("voilÃ\u00a0 tout, ESPAÃ‘A", "voilà tout, ESPAÑA"),
         ("a\u200cb c\u200d", "ab c"),  # joiners say nothing between Latin letters
         ("\U000e0041hidden", "hidden"),  # tags outside a flag
         ("\u202eabc\u202c", "abc"),
@@ -95,3 +102,28 @@ def test_text_as_people_write_it_stays(text):
 )
 def test_what_nobody_would_type_is_repaired(text, expected):
     assert normalize(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "&" + "amp;" * 250_000 + "lt;",
+        "<b" * 250_000 + ">" * 250_000,
+        "<a" + " " * 1_000_000,
+        "<a x=" * 200_000,
+        "<a x" + " x=y" * 250_000,
+        "<!--" + "-" * 1_000_000,
+        "Ã" * 1_000_000,
+        "â€" * 500_000,
+    ],
+    ids=lambda text: text[:12],
+)
+def test_a_line_that_is_made_to_take_long_does_not(text):
+    start = time.process_time()
+    normalize(text)
+    assert time.process_time() - start < 10
+
+
+def test_straight_quotes_do_not_depend_on_the_rest_of_the_text():
+    assert normalize("`x` ´y´", quotes=True) == "`x` 'y'"
+    assert normalize("`x`", quotes=True) == "`x`"

@@ -32,14 +32,17 @@ def file(caplog: pytest.LogCaptureFixture) -> Console:
     return Console(file=io.StringIO())
 
 
-def test_a_log_gets_a_line_every_ten_seconds(clock, caplog, file):
+def test_a_log_gets_a_line_every_five_seconds(clock, caplog, file):
     with JobProgress("clean", 10_000, console=file) as shown:
-        for _ in range(25):
+        for _ in range(26):
             clock.now += 1
             shown.advance(200)
     assert caplog.messages == [
+        "clean            1,000/10,000 pairs  200/s  45 s left",
         "clean            2,000/10,000 pairs  200/s  40 s left",
+        "clean            3,000/10,000 pairs  200/s  35 s left",
         "clean            4,000/10,000 pairs  200/s  30 s left",
+        "clean            5,000/10,000 pairs  200/s  25 s left",
     ]
 
 
@@ -64,6 +67,8 @@ def test_a_second_pass_is_counted_and_timed_anew(clock, caplog, file):
         shown.begin("writing")
         clock.now += 10
         shown.advance(20)
+        shown.begin("writing")  # another thread came to it a moment later
+        assert shown.done == 20
     assert caplog.messages == [
         "clean            100/100 pairs  5/s  0 s left",
         "clean            writing  20/100 pairs  2/s  40 s left",

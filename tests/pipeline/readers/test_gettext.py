@@ -1,11 +1,16 @@
+import gzip
 import json
+import struct
+import sys
 from collections import Counter
+from importlib import metadata
+from pathlib import Path
 
 import polib
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.readers.gettext import catalogues_of, forms_of
+from pipeline.readers.gettext import LARGEST, catalogues_of, forms_of
 from pipeline.records import SentencePair, Unreadable
 
 PACKAGE = "jupyterlab-language-pack-fr-fr"
@@ -83,6 +88,7 @@ def test_a_catalogue_in_json_has_no_plurals_to_translate(tmp_path, read):
         ("nplurals=6; plural=n==0 ? 0 : n==1 ? 1 : n==2 ? 2 : n%100>=3 && n%100<=10 ? 3 : n%100>=11 ? 4 : 5;", (1, 3)),
         ("nplurals=2; plural=__import__('os');", (0, 1)),
         ("nplurals=2; plural=n/0;", (0, 1)),
+        ("nplurals=2; plural=n-9;", (0, 1)),
         ("", (0, 1)),
     ],
 )
@@ -135,3 +141,54 @@ def test_what_is_no_catalogue(tmp_path, read, content):
     with pytest.raises(InputError, match=r"train\[0\].path = .*a.po: expected a gettext catalogue in") as caught:
         read(kind="gettext", path=str(tmp_path / "a.po"))
     assert "\n" not in str(caught.value)
+
+
+def test_separators_of_lines_are_text(tmp_path, read):
+    (tmp_path / "a.po").write_text(HEADER + '\nmsgid "a\u2028b\x85c"\nmsgstr "d\x0ce"\n')
+    assert read(kind="gettext", path=str(tmp_path / "a.po")) == [SentencePair("a\u2028b\x85c", "d\x0ce")]
+
+
+def test_a_small_file_does_not_fill_the_memory(tmp_path, read):
+    (tmp_path / "a.po").write_bytes(gzip.compress(b"#" * (LARGEST + 1)))
+    with pytest.raises(
+        InputError, match=r"train\[0\].path = .*a.po: expected a catalogue of at most 104,857,600 bytes"
+    ):
+        read(kind="gettext", path=str(tmp_path / "a.po"))
+
+
+def test_texts_of_a_compiled_catalogue_do_not_overlap(tmp_path, read):
+    number, text = 1000, b"x" * 100_000
+    end = 28 + 8 * number
+    table = struct.pack("<II", len(text), end) * number
+    (tmp_path / "a.mo").write_bytes(struct.pack("<7I", 0x950412DE, 0, number, 28, 28, 0, 0) + table + text)
+    with pytest.raises(InputError, match=r"expected a gettext catalogue in PO or MO \(its texts overlap"):
+        read(kind="gettext", path=str(tmp_path / "a.mo"))
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Installs a distribution that holds one file, where its record says."""
+
+    def install_file(recorded):
+        (tmp_path / "x-1.dist-info").mkdir()
+        (tmp_path / "x-1.dist-info" / "METADATA").write_text("Name: x\nVersion: 1\n")
+        (tmp_path / "x-1.dist-info" / "RECORD").write_text(f"{recorded},,\n")
+        monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+        assert metadata.version("x") == "1"
+
+    return install_file
+
+
+def test_a_package_names_no_files_outside_of_itself(install, read):
+    install("../../outside/de.po")
+    with pytest.raises(InputError, match=r"train\[0\].package = x: expected .* files lie in .*outside/de.po does not"):
+        read(kind="gettext", package="x")
+
+
+def test_a_file_of_a_package_that_is_gone(install, read, tmp_path):
+    install("locale/de.po")
+    with pytest.raises(InputError, match=r"train\[0\].package = .*de.po: expected a file that can be read \(No such"):
+        read(kind="gettext", package="x")
+    Path(tmp_path / "locale").mkdir()
+    (tmp_path / "locale" / "de.po").write_text(HEADER + ENTRIES)
+    assert read(kind="gettext", package="x")[0] == EXPECTED[0]

@@ -1,3 +1,4 @@
+import gzip
 import subprocess
 import sys
 
@@ -116,6 +117,14 @@ def test_an_entity_that_nobody_declared_is_not_left_out_of_the_text(tmx):
     assert tmx(*entries) == [Unreadable("malformed", "", "x")] * 2 + [SentencePair("one", "eins")]
     with pytest.raises(InputError, match=r"XML, such as &amp;, alone \(the entry in line 4 names another"):
         tmx(entry(en="one", de="eins"), *entries, reading={"malformed": "error"})
+
+
+@pytest.mark.parametrize("filling", ["<x/>", "<!-- x -->", "<tu><x/></tu>"])
+def test_a_small_file_without_entries_does_not_fill_the_memory(tmp_path, read, filling):
+    head, body = b"<tmx><body>", filling.replace("<tu>", "<tu>" + "<x/>" * 5_000_000).encode()
+    (tmp_path / "a.tmx").write_bytes(gzip.compress(head + body * (17 * 2**20 // len(body) + 1), 1))
+    with pytest.raises(InputError, match=r"a.tmx: expected a TMX file with entries of a sensible size"):
+        read(kind="tmx", path=str(tmp_path / "a.tmx"))
 
 
 MEASURE = """

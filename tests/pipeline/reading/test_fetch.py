@@ -103,6 +103,13 @@ def test_redirects_are_followed_on_this_machine(web, bring):
     assert bring().path.read_bytes() == CONTENT
 
 
+@pytest.mark.parametrize("answer", [206, 416])
+def test_an_answer_to_what_nobody_asked(web, bring, answer):
+    web.faults = [answer]
+    assert bring().path.read_bytes() == CONTENT
+    assert web.ranges == [None, None]
+
+
 @pytest.mark.parametrize(
     "target", ["http://example.com/a", "https://user:pass@example.com/a", "file:///etc/passwd", "ftp://h/a"]
 )

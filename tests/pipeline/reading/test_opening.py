@@ -144,3 +144,23 @@ def test_reading_may_stop_anywhere(corpus):
     blocks = read_blocks(part)
     next(blocks)
     blocks.close()
+
+
+def test_a_parquet_file_that_would_fill_the_disk_is_refused(tmp_path):
+    (tmp_path / "a.parquet").write_bytes(gzip.compress(b"PAR1" + bytes(2**27), 1))
+    [part] = parts_of(CorpusConfig(train=[{"kind": "parquet", "path": str(tmp_path / "a.parquet")}]))
+    with pytest.raises(InputError, match=r"a.parquet: expected a file that unpacks to at most 100 times its size"):
+        list(read_part(part))
+
+
+def test_a_digest_that_was_remembered_wrongly_is_forgotten(tmp_path, own_cache, monkeypatch):
+    """As on a file system whose times of change do not tell that a file is another one."""
+    monkeypatch.setattr("pipeline.reading.digests.SETTLED", -1.0)
+    (tmp_path / "a.jsonl").write_text('{"source": "one", "target": "eins"}')
+    config = CorpusConfig(train=[{"kind": "jsonl", "path": str(tmp_path / "a.jsonl")}])
+    [part] = parts_of(config)
+    [note] = own_cache.glob("digests/*/*.json")
+    note.write_text(note.read_text().replace(part.digest, "0" * 64))
+    with pytest.raises(InputError, match="expected a file that nobody changes"):
+        list(read_part(*parts_of(config)))
+    assert list(read_part(*parts_of(config))) == [SentencePair("one", "eins")]

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from pipeline.records import SentencePair
+from pipeline.rules import language_model
 from pipeline.rules.language_id import LanguageIdConfig, LanguageIdentifier, bundled_model, own_words
 from pipeline.rules.languages import CODES, KIN, LENGTHS, SCRIPTS, UNSPACED, WRITTEN_IN, are_related, language
 
@@ -99,6 +100,19 @@ def test_probabilities_do_not_depend_on_the_block():
     alone = np.concatenate([model.probabilities([each]) for each in words[:16]])
     assert np.array_equal(together, np.tile(alone, (40, 1)))
     assert model.probabilities([]).shape == (0, len(model.labels))
+
+
+def test_memory_does_not_grow_with_text_that_repeats_nothing(monkeypatch):
+    model = bundled_model()
+    sentences = [[chr(0x4E00 + 7 * n % 20_000 + offset) for offset in range(9)] for n in range(600)]
+    words = [["".join(sentence)] for sentence in sentences]  # as of Chinese: a sentence is a word
+    model.forget()
+    before = model.probabilities(words)
+    assert len(model.runs) > 2000
+    monkeypatch.setattr(language_model, "MAX_RUNS", 500)
+    model.forget()
+    assert np.array_equal(model.probabilities(words), before)
+    assert len(model.runs) <= 500
 
 
 @pytest.mark.parametrize("label", SENTENCES)

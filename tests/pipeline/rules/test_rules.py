@@ -34,6 +34,7 @@ def disagreements(source, target, labels=("en", "de"), **config):
         ("See https://www.example.org/a/very/long/path/that/goes/on/and/on/and/on/and/on/index.html", "en"),
         ("very very very very good", "en"),
         ("Kiša pada. Киша пада.", "sr"),
+        ("在Windows上安装Python", "zh"),  # a Chinese letter counts for three Latin ones
         ("ab12", "x-frames"),
         ("我们在花园里看到的是孩子们" * 4, "source"),  # one long word, but of a script without spaces
     ],
@@ -102,6 +103,10 @@ def test_parameters_of_one_side(text, label, config, reason):
         ("How old are you?", "Πόσο χρονών είσαι;", ("en", "el")),
         ("How old are you?", "کم عمر هستی؟", ("en", "fa")),
         ("It will rain in the evening.", "傍晚有雨。", ("en", "zh")),
+        ("Is this your new book?", "これはあなたの新しい本ですか。", ("en", "ja")),
+        ("So this is your new book.", "これがあなたの新しい本ですか。", ("en", "ja")),
+        ("What do you want today?", "Ի՞նչ ես ուզում այսօր։", ("en", "hy")),
+        ("See http://a.example.com/ for version 2.0", "请看http://a.example.com，其中有版本2.0的说明", ("en", "zh")),
         ("See http://www.example.org/en/ now", "Siehe http://www.example.de/ jetzt", ("en", "de")),
         ("Write to info@example.com.", "Schreiben Sie an info@example.de.", ("en", "de")),
         ("Deleted %d of {total} files", "{total} Dateien, davon %d gelöscht", ("en", "de")),
@@ -190,6 +195,16 @@ def test_a_missing_mark_at_the_end_counts_on_request():
         ("25 km", "२५ किमी"),
         ("30.00 €", "30 €"),
         ("wei3 chi1", "喂吃"),
+        ("1,500,000 people", "1,5 million de personnes"),
+        ("2.5 million", "2 500 000"),
+        ("12 million people", "1200万人"),
+        ("1.5 million people", "150만 명"),
+        ("150,000 books", "1.5 लाख पुस्तकें"),
+        ("December 3, 2017", "2017年12月3日"),
+        ("October 3, 2017", "2017년 10월 3일"),
+        ("December 13, 1987", "ngày 13 tháng 12 năm 1987"),
+        ("November 3, 2018", "3. 11. 2018"),
+        ("13 September 1987", "13 กันยายน 2530"),
     ],
 )
 def test_numbers_that_are_the_same(source, target):
@@ -209,6 +224,9 @@ def test_numbers_that_are_the_same(source, target):
         ("the 20th century", "XIX век"),
         ("14:00", "15 p.m."),
         ("battery NJ1020", "Batterie NL2020"),
+        ("1.5 million", "1 600 000"),
+        ("15 people", "150 Leute"),
+        ("13 September 1987", "13 กันยายน 2531"),
     ],
 )
 def test_numbers_that_differ(source, target):
@@ -250,6 +268,7 @@ def test_deviation_is_symmetric_and_knows_dense_scripts():
         ("Mr. X, e.g. here, met her.", 1),
         ("雨。雪！", 2),
         ("Ok? Ok.", 1),
+        ("What?????????????????????? It rains!", 2),
     ],
 )
 def test_sentences_are_counted_by_their_ends(text, sentences):
@@ -263,6 +282,11 @@ def test_sentences_are_counted_by_their_ends(text, sentences):
         ("「はい。」", "ja", "statement"),
         ("हाँ।", "hi", "statement"),
         ("Ναι;", "el", "question"),
+        ("Ի՞նչ։", "hy", "question"),
+        ("Ի՞նչ։ Այո։", "hy", "statement"),
+        ("本ですか。", "ja", ""),
+        ("本ですか？", "ja", "question"),
+        ("本です。", "ja", "statement"),
         ("and so on;", "en", "list"),
         ("Wait...", "en", "unfinished"),
         ("Wait…", "en", "unfinished"),
