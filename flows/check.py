@@ -2,14 +2,24 @@
 
 from flows.settings import RetrainConfig
 from model.registry import Registry
+from pipeline.errors import InputError
 from pipeline.running.beam_options import check_beam
-from pipeline.sources import check_sources
+from pipeline.sources import check_sources, origin_of
 from pipeline.stage import make_folder
 
 
 def check(config: RetrainConfig) -> None:
     """Raises `InputError` for unreadable sources, a runner that cannot start, and places that cannot be written."""
     check_sources(config.corpus)
+    check_weights(config)
     check_beam(config.beam)
     Registry(config.registry, config.name).check_writable()
     make_folder(config.workspace / config.name)
+
+
+def check_weights(config: RetrainConfig) -> None:
+    """Raises `InputError` for a weight of an origin that no source has."""
+    origins = sorted({origin_of(source) for source in config.corpus.train})
+    for name in config.train.weights:
+        if name not in origins:
+            raise InputError(f"train.weights.{name}", config.train.weights[name], f"an origin: {', '.join(origins)}")

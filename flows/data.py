@@ -1,11 +1,17 @@
 """What a dataset consists of: `nightshift data`."""
 
+from typing import Any
+
 from flows.dag import finished
 from flows.settings import RetrainConfig
 from flows.summary import reasons
+from pipeline.build_vocabulary import build_vocabulary
+from pipeline.generations import Plan, listed
 from pipeline.ingest import ingest
 from pipeline.jobs import clean, shard
 from pipeline.manifest import Manifest
+from pipeline.sources import SPLITS
+from pipeline.stage import Stage
 
 SHOWN = 60  # characters of a rejected side
 
@@ -13,12 +19,16 @@ SHOWN = 60  # characters of a rejected side
 def describe_data(config: RetrainConfig, *, with_rejects: bool = False) -> str:
     """The generations of a dataset with their sizes, digests and origins, and what was left out of them.
 
+    Where sources are new or gone since the last night, it is the dataset as far as it stays.
+
     Raises:
         InputError: a stage has not run yet.
     """
-    corpora = finished(ingest, config).chain()
-    pairs = finished(clean, config).chain()
-    shards = finished(shard, config).chain()
+    tonight: Plan = ingest.look_outside(config.corpus, config.folder(ingest)).given["tonight"]
+    corpus = tonight.earlier or finished(ingest, config)
+    cleaned_head = found(clean, config, corpus)
+    sharded_head = found(shard, config, cleaned_head, found(build_vocabulary, config, cleaned_head))
+    corpora, pairs, shards = (made.chain() for made in (corpus, cleaned_head, sharded_head))
     tokens = [tokens_of(made) for made in shards]
     size = f"{shards[-1].totals()['train.pairs']:,} pairs, {sum(tokens):,} tokens"
     lines = [
@@ -33,8 +43,17 @@ def describe_data(config: RetrainConfig, *, with_rejects: bool = False) -> str:
         made = sharded.finished[:16].replace("T", " ")
         origins = ", ".join(f"{name} {kept:,}" for name, kept in cleaned.facts["origins"].items())
         lines.append(f"{number:>10}  {made:<16}{figures}  {sharded.digest[:12]}  {origins}")
+    if tonight.new:
+        waiting = listed([part.location for part in tonight.new])
+        lines.append(f"{'next':>10}  {tonight.reason or f'generation 1: {waiting}'}")
     lines += ["", *sources(corpora), "", *left_out(corpora, pairs)]
     return "\n".join([*lines, *(["", *samples(pairs)] if with_rejects else [])])
+
+
+def found(stage: Stage[Any], config: RetrainConfig, *inputs: Manifest) -> Manifest:
+    """A stage's finished output for some inputs; raises `InputError` where there is none."""
+    made = config.find(stage, *inputs)
+    return made if made else finished(stage, config)
 
 
 def tokens_of(shards: Manifest) -> int:
@@ -61,9 +80,11 @@ def sources(corpora: list[Manifest]) -> list[str]:
 
 def left_out(corpora: list[Manifest], pairs: list[Manifest]) -> list[str]:
     """How many records of all generations were not kept, by reason."""
-    unreadable = reasons(corpora[-1].totals(), "train.unreadable.")
     rejected = reasons(pairs[-1].totals(), "train.rejected.")
-    rows = [*((f"unreadable: {name}", n) for name, n in unreadable.items()), *rejected.items()]
+    rows = list(rejected.items())
+    for split in SPLITS:
+        unreadable = reasons(corpora[-1].totals(), f"{split}.unreadable.")
+        rows += [(f"{name}, could not be read in {split}", number) for name, number in unreadable.items()]
     if not rows:
         return ["left out: nothing"]
     return ["left out", *(f"{number:>12,}  {name}" for name, number in rows)]

@@ -1,6 +1,6 @@
 """What training and evaluation can be told, with ranges and units. Nothing heavy is imported here."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -60,8 +60,9 @@ class TrainConfig(StageConfig):
     clip_norm: float = Field(
         1.0, gt=0, allow_inf_nan=False, description="Largest norm of the whole gradient of the loss per token."
     )
-    weights: dict[str, float] = Field(
-        {}, description="How often an origin's pairs are seen in an epoch; taken from the weights of corpus.train."
+    weights: dict[str, Annotated[float, Field(gt=0, le=100)]] = Field(
+        {},
+        description="How often an origin's pairs are seen in an epoch, from corpus.train; 0.5: a fixed half.",
     )
     seed: int = Field(1, ge=0, le=1_000_000, description="Decides the first weights, the batches' order, the dropout.")
     checkpoint_every: int = Field(500, ge=1, description="Steps between two checkpoints.")

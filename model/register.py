@@ -41,6 +41,7 @@ def still_holds(made: Manifest, *, registry: str, name: str, **_: Any) -> bool:
     version=1,
     takes=("model", "evaluation", "pairs"),
     makes="version",
+    reads={"pairs": ("dev.parquet", "test.parquet")},  # to score the champion again
     still_holds=still_holds,
 )
 def register(

@@ -33,7 +33,10 @@ def train(
     return train_and_export(config, shards, vocabulary, folder, devices)
 
 
-@stage("evaluate", section="evaluate", version=1, takes=("model", "pairs"), makes="evaluation")
+HELD_OUT = {"pairs": ("dev.parquet", "test.parquet")}  # what is read of the clean pairs
+
+
+@stage("evaluate", section="evaluate", version=1, takes=("model", "pairs"), makes="evaluation", reads=HELD_OUT)
 def evaluate(config: EvaluateConfig, model: Manifest, pairs: Manifest, *, folder: Path) -> Outcome:
     """Scores the exported model on the held-out pairs, raw text to raw text.
 

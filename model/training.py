@@ -49,7 +49,7 @@ def train_and_export(
     return Outcome(
         counts={
             "steps": config.steps,
-            "train.pairs": len(pairs.lengths) - plan.left_out,
+            "train.pairs": len(np.unique(plan.rows)),
             "train.left_out.too_long": plan.left_out,
             "parameters": trainer.parameters,
         },
@@ -66,6 +66,10 @@ def make_plan(config: TrainConfig, pairs: Pairs, copies: Ints | None = None) -> 
     plan = Plan(pairs.lengths, config.max_length, config.batch_tokens, config.seed, copies)
     if not len(pairs.lengths):
         raise InputError("shards", "no pairs", "at least one training pair")
+    if plan.left_out < len(pairs.lengths) and not len(plan.rows):
+        raise InputError(
+            "corpus.train.weight", config.weights, "weights that leave a pair", "all of them are very small"
+        )
     if not len(plan.rows):
         shortest = int(pairs.lengths.max(axis=1).min())
         cause = f"all {plan.left_out:,} training pairs are longer"
@@ -76,9 +80,6 @@ def make_plan(config: TrainConfig, pairs: Pairs, copies: Ints | None = None) -> 
 def weights_of(config: TrainConfig, pairs: Pairs, shards: Manifest) -> Floats:
     """The weight of each pair's origin, `[N]`; a generation's records number its own list of origins."""
     chain = shards.chain()
-    names = sorted({name for made in chain for name in made.facts["origins"]})
-    if unknown := sorted(config.weights.keys() - set(names)):
-        raise InputError("train.weights", unknown[0], f"an origin of the corpus: {', '.join(names)}")
     ends = np.cumsum([made.counts["train.pairs"] for made in chain])
     tables = [np.array([config.weights.get(name, 1.0) for name in made.facts["origins"]]) for made in chain]
     parts = zip(tables, np.split(pairs.origins, ends[:-1]), strict=True)

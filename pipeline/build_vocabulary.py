@@ -14,6 +14,8 @@ from pipeline.vocabulary import UNK, Vocabulary, VocabularyConfig, train_vocabul
 
 MODEL = "vocabulary.model"
 CHECKED_PAIRS = 50_000  # of a generation, to see how much of it the vocabulary does not know
+FEWEST_PAIRS = 500  # of a generation, below which its share of unknown tokens says little
+HELPS_BELOW = 0.5  # of the unknown share: what a new vocabulary must come down to, to be worth training again
 
 
 @stage("build_vocabulary", section="vocabulary", version=2, takes=("pairs",), makes="vocabulary", grows=True)
@@ -31,27 +33,42 @@ def build_vocabulary(config: VocabularyConfig, pairs: Manifest, *, folder: Path,
         manifest.json
     """
     generations = pairs.chain()
-    if earlier and len(generations) != config.rebuild_at:
-        verify(earlier)
-        model = earlier.path(MODEL).read_bytes()
-        unknown = unknown_share(Vocabulary(model), sample_of([pairs], CHECKED_PAIRS))
-        if unknown <= config.max_unknown_share:
-            manifests.write_atomically(folder / MODEL, model)
-            return Outcome({}, {"learned_at": earlier.facts["learned_at"], "unknown_share": unknown})
-        limit = f"more than vocabulary.max_unknown_share, {100 * config.max_unknown_share:g} %"
-        shown = f"{100 * unknown:.2f} % of the new text's tokens are unknown, {limit}"
-        log.warning("%-16s renewed   %s", "build_vocabulary", shown)
-    verify(generations)
+    known = None
+    if earlier:
+        verify([earlier])
+        known = earlier.path(MODEL).read_bytes()
+    new = sample_of([pairs], CHECKED_PAIRS)
+    unknown = unknown_share(known, new) if known else 0.0
+    is_asked = len(generations) == config.rebuild_at
+    is_needed = len(new) >= FEWEST_PAIRS and unknown > config.max_unknown_share
+    if known and not is_asked and not is_needed:
+        return keep(known, earlier, unknown, folder)
+    verify(generations, "train/*.parquet")
     sample = sample_of(generations, config.sample_pairs)
     model = train_vocabulary(config, (side for pair in sample for side in (pair.source, pair.target)))
+    if known and not is_asked:
+        if unknown_share(model, new) > HELPS_BELOW * unknown:  # what is unknown is too rare to be learned
+            return keep(known, earlier, unknown, folder)
+        limit = f"more than vocabulary.max_unknown_share, {100 * config.max_unknown_share:g} %"
+        log.warning(
+            "%-16s renewed   %.2f %% of the new text's tokens are unknown, %s", "build_vocabulary", 100 * unknown, limit
+        )
     manifests.write_atomically(folder / MODEL, model)
     counts = {"pieces": Vocabulary(model).size, "sampled_pairs": len(sample)}
-    facts = {"learned_at": len(generations), "unknown_share": unknown_share(Vocabulary(model), sample[:CHECKED_PAIRS])}
+    facts = {"learned_at": len(generations), "unknown_share": unknown_share(model, new)}
     return Outcome(counts, facts, starts_anew=True)
 
 
-def unknown_share(vocabulary: Vocabulary, pairs: list[SentencePair]) -> float:
-    """Share of the tokens of both sides that the vocabulary has no piece for."""
+def keep(model: bytes, earlier: Manifest | None, unknown: float, folder: Path) -> Outcome:
+    """The vocabulary of the generations before, for this one too."""
+    manifests.write_atomically(folder / MODEL, model)
+    learned_at = earlier.facts["learned_at"] if earlier else 0
+    return Outcome({}, {"learned_at": learned_at, "unknown_share": unknown})
+
+
+def unknown_share(model: bytes, pairs: list[SentencePair]) -> float:
+    """Share of the tokens of both sides that a vocabulary has no piece for."""
+    vocabulary = Vocabulary(model)
     sentences = [side for pair in pairs for side in (pair.source, pair.target)]
     tokens = unknown = 0
     for start in range(0, len(sentences), BLOCK):

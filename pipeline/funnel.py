@@ -5,12 +5,12 @@ Everything is counted in the files themselves, so that what a manifest says is w
 
 from pathlib import Path
 
-import pyarrow.compute as pc
+import numpy as np
 import pyarrow.parquet as pq
 
 from pipeline.cleaning import CleanConfig
 from pipeline.errors import InputError
-from pipeline.pairs import count_pairs, count_values
+from pipeline.pairs import BLOCK, count_pairs, count_values
 from pipeline.records import SentencePair
 
 SAMPLES = 3  # rejected pairs shown for each reason
@@ -68,9 +68,16 @@ def sample_rejects(folder: Path) -> dict[str, list[list[str]]]:
     """A few rejected pairs for each reason, chosen by their hashes, for people to see whether a rule is right."""
     samples: dict[str, list[list[str]]] = {}
     for path in sorted((folder / "rejects").glob("*.parquet")):
-        rows = pq.read_table(path)
-        for reason in pc.unique(rows["reason"]).to_pylist():
-            of_reason = rows.filter(pc.equal(rows["reason"], reason)).slice(0, SAMPLES)
-            shown = [[row["source"][:SHOWN], row["target"][:SHOWN], row["origin"]] for row in of_reason.to_pylist()]
-            samples[reason] = [*samples.get(reason, []), *shown][:SAMPLES]
+        with pq.ParquetFile(path) as file:
+            reasons = file.read(columns=["reason"])["reason"].to_numpy()
+            for reason, first in zip(*np.unique(reasons.astype(str), return_index=True), strict=True):
+                if len(samples.setdefault(str(reason), [])) < SAMPLES:  # rejects are in the order of their reasons
+                    block = file.read_row_group(int(first) // BLOCK).slice(int(first) % BLOCK, SAMPLES).to_pylist()
+                    samples[str(reason)] += [shown(row) for row in block if row["reason"] == reason]
+    samples = {reason: rows[:SAMPLES] for reason, rows in samples.items()}
     return dict(sorted(samples.items()))
+
+
+def shown(row: dict[str, str]) -> list[str]:
+    """A rejected pair as a sample: source, target, origin."""
+    return [row["source"][:SHOWN], row["target"][:SHOWN], row["origin"]]

@@ -48,7 +48,7 @@ def plan(parts: Sequence[Part], outputs: Iterable[Manifest], *, keeps_changed: b
     left_out: list[Manifest] = []
     for chain in chains(outputs):
         kept = still_true(chain, parts, known)
-        if coverage(kept, parts) >= coverage(best, parts):
+        if worth(kept, parts) >= worth(best, parts):
             best, left_out = kept, chain[len(kept) :]
     remaining = Counter(identity for made in best for identity in identities_of(made))
     new = []
@@ -62,12 +62,17 @@ def plan(parts: Sequence[Part], outputs: Iterable[Manifest], *, keeps_changed: b
 
 def identity_of(part: Part) -> tuple[str, ...]:
     """What makes two parts the same, wherever they lie."""
-    return part.split, part.digest, part.reading, part.origin
+    return identity(remembered(part))
 
 
 def identities_of(made: Manifest) -> list[tuple[str, ...]]:
     """The same of the parts that a generation was made of."""
-    return [(part["split"], part["digest"], part["reading"], part["origin"]) for part in made.facts["parts"]]
+    return [identity(part) for part in made.facts["parts"]]
+
+
+def identity(part: Mapping[str, Any]) -> tuple[str, ...]:
+    """The same of a part as manifests remember it; nothing depends on the origin of a held-out set."""
+    return part["split"], part["digest"], part["reading"], part["origin"] if part["split"] == "train" else ""
 
 
 def known_parts(parts: Sequence[Part], *, keeps_changed: bool) -> set[tuple[str, ...]]:
@@ -110,10 +115,18 @@ def still_true(chain: list[Manifest], parts: Sequence[Part], known: set[tuple[st
     held_out = Counter(identity_of(part) for part in parts if part.split != "train")
     if held_out != Counter(part for part in identities_of(chain[0]) if part[0] != "train"):
         return []
+    order = ranks_of([remembered(part) for part in parts])
     for number, made in enumerate(chain):
-        if gone_from(made, known):
+        ranks = [order.get(origin, -1) for origin in ranks_of(made.facts["parts"])]
+        if gone_from(made, known) or ranks != sorted(ranks):
             return chain[:number]
     return chain
+
+
+def ranks_of(parts: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """The place of each origin among the sources, where the earlier one wins."""
+    origins = dict.fromkeys(part["origin"] for part in parts if part["split"] == "train")
+    return {origin: rank for rank, origin in enumerate(origins)}
 
 
 def gone_from(made: Manifest, known: set[tuple[str, ...]]) -> list[str]:
@@ -122,19 +135,24 @@ def gone_from(made: Manifest, known: set[tuple[str, ...]]) -> list[str]:
     return [part["location"] for identity, part in pairs if identity not in known and place_of(part) not in known]
 
 
-def coverage(chain: list[Manifest], parts: Sequence[Part]) -> int:
-    """How many of the parts a chain holds."""
+def worth(chain: list[Manifest], parts: Sequence[Part]) -> tuple[int, int, str]:
+    """How many of the parts a chain holds, then how many in all, older versions of files included.
+
+    Between equals the fingerprint decides, so that it is always the same one.
+    """
     held = Counter(identity for made in chain for identity in identities_of(made))
-    return (held & Counter(map(identity_of, parts))).total()
+    return (held & Counter(map(identity_of, parts))).total(), held.total(), chain[-1].fingerprint if chain else ""
 
 
 def reason_for(generations: int, new: Sequence[Part], left_out: list[Manifest], known: set[tuple[str, ...]]) -> str:
     """The phrase for people."""
     phrases = []
     if left_out:
-        gone = listed(gone_from(left_out[0], known)) or "its dev or test set"
+        gone = listed(gone_from(left_out[0], known))
+        why = f"{gone} is gone or changed" if gone else "the dev or test set or the order of the sources changed"
         numbers = f"generation {generations + 1}" if len(left_out) == 1 else f"generations {generations + 1} and on"
-        phrases.append(f"{numbers} left out, as {gone} is gone or changed")
+        everything = "" if generations else ", held-out sets and vocabulary too"
+        phrases.append(f"{numbers} made anew{everything}, as {why}")
     if generations and new:
         phrases.append(f"generation {generations + 1}: {listed([part.location for part in new])}")
     return "; ".join(phrases)

@@ -53,8 +53,8 @@ def hold_out(
 ) -> tuple[list[SentencePair], list[SentencePair]]:
     """Takes the test set and then the dev set from candidates in the order of their content hashes.
 
-    A pair that shares a side with one taken before is passed over, so that no sentence is in both sets. As the order is
-    one of content, the sets stay nearly the same while a corpus grows, and no pair moves from training to the test set.
+    A pair that shares a side with one taken before is passed over, so that no sentence is in both sets. Generations to
+    come keep these sets; only where the first generation itself is made anew are there others.
 
     Args:
         candidates: pairs to choose from.

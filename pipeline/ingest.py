@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from pipeline.errors import InputError
-from pipeline.generations import Plan, plan, remembered
+from pipeline.generations import Plan, identity_of, plan, remembered
 from pipeline.manifest import EARLIER, InputRecord, complete_outputs, sha256_of_json
 from pipeline.pairs import SCHEMA, UNREADABLE_SCHEMA, TableWriter
 from pipeline.progress import JobProgress
@@ -38,7 +38,7 @@ def named(tonight: Plan) -> dict[str, Part]:
 
 def record_of(part: Part) -> InputRecord:
     """A part in the fingerprint: its content and how it is read, not where it lies."""
-    return InputRecord(kind="text", fingerprint=sha256_of_json([part.reading, part.origin]), digest=part.digest)
+    return InputRecord(kind="text", fingerprint=sha256_of_json(identity_of(part)), digest=part.digest)
 
 
 @stage("ingest", section="corpus", version=VERSION, takes=(), makes="corpus", outside=look)
@@ -64,7 +64,8 @@ def ingest(config: CorpusConfig, *, folder: Path, tonight: Plan | None = None) -
                 why = ", ".join(f"{reason} {number:,}" for reason, number in unreadable.items())
                 cause = f"no record of it could be used: {why}" if why else "it is empty"
                 raise InputError(part.name, part.location, "a corpus with at least one pair", cause)
-            counted = {part.split: pairs} | {f"{part.split}.unreadable.{name}": n for name, n in unreadable.items()}
+            counted = {f"{part.split}.unreadable.{reason}": number for reason, number in unreadable.items()}
+            counted |= {part.split: pairs}
             counts |= {name: counts.get(name, 0) + number for name, number in counted.items()}
             parts.append(remembered(part) | {"file": f"{name}.parquet", "pairs": pairs, "unreadable": unreadable})
     languages = [config.source_language, config.target_language]
@@ -76,6 +77,7 @@ def write_part(
     folder: Path, name: str, part: Part, *, is_reversed: bool, progress: JobProgress
 ) -> tuple[int, dict[str, int]]:
     """Writes what one part holds; returns how many pairs that were, and how many other records for each reason."""
+    read = 0
     reasons: Counter[str] = Counter()
     order = (1, 0) if is_reversed else (0, 1)
     with ExitStack() as files:
@@ -90,7 +92,11 @@ def write_part(
                 left_out = left_out or files.enter_context(TableWriter(path, UNREADABLE_SCHEMA))
                 left_out.add([record.reason for record in unreadable], *sides_of(unreadable, order))
                 reasons.update(record.reason for record in unreadable)
+            read += len(block)
             progress.advance(len(block))
+    if written.rows + reasons.total() != read:
+        lost = f"{written.rows} were written and {reasons.total()} left out"
+        raise RuntimeError(f"{part.location}: {read} records were read, but {lost}")
     return written.rows, dict(sorted(reasons.items()))
 
 

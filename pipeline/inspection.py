@@ -17,11 +17,12 @@ from pipeline.errors import InputError
 from pipeline.manifest import Manifest
 from pipeline.piece_table import PieceTable
 from pipeline.running.worker_pool import prepare
-from pipeline.stage import Outcome, log, stage
+from pipeline.stage import Outcome, log, stage, verify
 from pipeline.statistics import StatisticsConfig
 from pipeline.summaries import Summary
 from pipeline.vocabulary import Vocabulary
 
+CHAIN = "chain.npz"
 SHOWN_PIECES = 5
 REMEDIES = {
     "pieces": "text of another kind or language?",
@@ -49,6 +50,7 @@ def inspect(
     folder: Path,
     beam: BeamConfig,
     earlier: Manifest | None,
+    is_newest: bool,
 ) -> Outcome:
     """Describes the training pairs of a generation and of the chain so far, and measures how far the new ones moved.
 
@@ -67,15 +69,17 @@ def inspect(
         chain.npz           the same of the chain; the next generation adds to them
         manifest.json
     """
+    if earlier:
+        verify([earlier], CHAIN)
     table = PieceTable.of(Vocabulary.load(vocabulary.path("vocabulary.model")))
     summarise(shards, len(table.texts), folder / "generation.npz", beam)
     generation = summaries.load(folder / "generation.npz")
-    before = summaries.load(earlier.path("chain.npz")) if earlier else {}
+    before = summaries.load(earlier.path(CHAIN)) if earlier else {}
     comparisons = drift.compare(generation, before, table, config.min_pairs)
     names = list(before | generation)
     parts = {name: [given[name] for given in (before, generation) if name in given] for name in names}
     chain = {name: summaries.total(parts[name], len(table.texts)) for name in names}
-    summaries.save(folder / "chain.npz", chain)
+    summaries.save(folder / CHAIN, chain)
     manifests.write_atomically(folder / "lengths.png", histograms.draw_lengths(generation, before))
     report = {
         "generation": statistics.report(generation, table, config),
@@ -84,7 +88,8 @@ def inspect(
     }
     text = json.dumps(report, indent=2, ensure_ascii=False)
     manifests.write_atomically(folder / "statistics.json", (text + "\n").encode())
-    raise_alarms(config, comparisons, generation, folder)
+    if is_newest:  # older ones were taken, whatever is thought of them now
+        raise_alarms(config, comparisons, generation, folder)
     return Outcome({"pairs": sum(summary.pairs for summary in generation.values())}, facts_of(report))
 
 

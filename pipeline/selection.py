@@ -33,8 +33,8 @@ JUDGED_SCHEMA = pa.schema(
         ("target_side", pa.uint64()),
         ("rank", pa.int16()),  # of the pair's origin: the lowest wins among duplicates
         ("reason", pa.string()),  # to reject the pair, or ""
-        ("source", pa.string()),
-        ("target", pa.string()),
+        ("source", pa.large_string()),
+        ("target", pa.large_string()),
     ]
 )
 Booleans = npt.NDArray[np.bool_]
@@ -108,13 +108,13 @@ def select(
     same_high, same_low = halves(rows["same"])
     reasons = rows["reason"].to_numpy(zero_copy_only=False).astype(object)
     ranks = rows["rank"].to_numpy()
+    reject(reasons, in_either(rows, held_out), "held_out")
     # All copies of a pair in a row, the one to keep first; of pairs that differ in their spelling the smallest hash.
     order = np.lexsort((low, high, ranks, reasons != "", same_low, same_high))
     is_copy = np.zeros(len(order), bool)
     is_copy[1:] = (np.diff(same_high[order]) == 0) & (np.diff(same_low[order]) == 0)
     reject(reasons, order[is_copy], "duplicate")
     reject(reasons, pc.is_in(rows["same"], value_set=earlier.keys).to_numpy(), "earlier_duplicate")
-    reject(reasons, in_either(rows, held_out), "held_out")
     sides = rows["source_side"].to_numpy()
     if config.max_targets_per_source:
         places = np.lexsort((low, high, ranks))
@@ -148,6 +148,12 @@ def smallest(number: int, parts: Sequence[pa.Table]) -> pa.Table:
     is_first = np.ones(len(order), bool)
     is_first[1:] = (np.diff(high[order]) != 0) | (np.diff(low[order]) != 0)
     return rows.take(order[is_first][:number])
+
+
+def below(share: float, rows: pa.Table) -> pa.Table:
+    """The rows whose content hashes are in the lowest share of all there can be."""
+    high, _ = halves(rows["key"])
+    return rows.filter(pa.array(high < share * 2.0**64)) if share < 1 else rows
 
 
 def packed(rows: pa.Table) -> bytes:

@@ -170,8 +170,9 @@ def parts_of(config: CorpusConfig, progress: Progress = silent) -> list[Part]:
         check_source(name, source, languages)
         part = partial(Part, split, name, origin=origin_of(source), source=source, languages=languages)
         if package := package_of(source):
-            location = f"package {package} {version_of(name, package)}"
-            digest, reading = sha256_of(location), reading_of(config, source, location)
+            location = f"package {package}"
+            digest = sha256_of(f"{location} {version_of(name, package)}")
+            reading = reading_of(config, source, location)
             parts.append(part(location, digest, reading, policy=config.reading))
         for files in places_of(name, source):
             stored = tuple(file.bring(progress) for file in files)

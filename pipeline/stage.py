@@ -81,7 +81,9 @@ class Stage(Generic[Config]):
         makes: kind of the manifest it writes.
         body: the work itself; gets the inputs' manifests and the keyword `folder`.
         resumes: the body goes on from what a killed run left in the folder, which is emptied otherwise.
-        grows: the body also gets the keyword `earlier`, the stage's output for the generation before, None at first.
+        grows: the body may ask for the keyword `earlier`, the stage's output for the generation before, None at first,
+            and for `is_newest`, whether no later generation is waiting.
+        reads: for inputs of which only some files are read: patterns of their paths, by kind.
         still_holds: for an output that lives elsewhere too: whether a finished run is still worth its manifest.
         outside: what it reads beside manifests, given the configuration and the stage's folder.
     """
@@ -94,6 +96,7 @@ class Stage(Generic[Config]):
     body: Callable[..., Outcome]
     resumes: bool = False
     grows: bool = False
+    reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     still_holds: Callable[..., bool] | None = None
     outside: Callable[[Any, Path], Outside] | None = None
 
@@ -115,9 +118,9 @@ class Stage(Generic[Config]):
         earlier = None
         for given in before:
             earlier = self.finished(config, given, earlier, output_dir, resources) or self.make(
-                config, given, earlier, output_dir, resources
+                config, given, earlier, output_dir, resources, is_newest=False
             )
-        return self.make(config, last, earlier, output_dir, resources)
+        return self.make(config, last, earlier, output_dir, resources, is_newest=True)
 
     def make(
         self,
@@ -126,6 +129,8 @@ class Stage(Generic[Config]):
         earlier: Manifest | None,
         output_dir: Path,
         resources: dict[str, Any],
+        *,
+        is_newest: bool,
     ) -> Manifest:
         """Makes the output for one generation of the inputs; `earlier` is the output for the one before."""
         outside = self.look_outside(config, output_dir)
@@ -146,9 +151,11 @@ class Stage(Generic[Config]):
             remove(folder.rglob(manifests.PARTIAL) if self.resumes else folder.iterdir())
             with leaving_nothing_half_written(folder, is_worth_keeping=self.resumes):
                 for given in inputs:  # a stage that grows reads the newest generation, others the whole chain
-                    verify(given if self.grows else given.chain())
-                grown = {manifests.EARLIER: earlier} if self.grows else {}
+                    verify([given] if self.grows else given.chain(), *self.reads.get(given.kind, ()))
+                growth = {manifests.EARLIER: earlier, "is_newest": is_newest} if self.grows else {}
+                grown = {name: value for name, value in growth.items() if name in self.keywords}
                 outcome = self.body(config, *inputs, folder=folder, **resources, **outside.given, **grown)
+            remove(folder.rglob(manifests.PARTIAL))  # of a worker that was killed, and whose work another did again
             made = Manifest(
                 kind=self.makes,
                 stage=self.name,
@@ -203,9 +210,15 @@ class Stage(Generic[Config]):
     @property
     def resources(self) -> tuple[str, ...]:
         """Names of the resources that the body needs by keyword."""
-        parameters = inspect.signature(self.body).parameters.values()
-        needed = (given for given in parameters if given.kind is given.KEYWORD_ONLY and given.default is given.empty)
-        return tuple(given.name for given in needed if given.name not in ("folder", manifests.EARLIER))
+        given = {"folder", manifests.EARLIER, "is_newest"}
+        needed = (name for name, keyword in self.keywords.items() if keyword.default is keyword.empty)
+        return tuple(name for name in needed if name not in given)
+
+    @property
+    def keywords(self) -> dict[str, inspect.Parameter]:
+        """The body's keywords."""
+        parameters = inspect.signature(self.body).parameters.items()
+        return {name: parameter for name, parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
 
     def generations(self, inputs: tuple[Manifest, ...]) -> list[tuple[Manifest, ...]]:
         """The inputs for each generation of the output, the oldest first; of a stage that does not grow, one.
@@ -255,6 +268,9 @@ class Stage(Generic[Config]):
         if last.stage_version != self.version:
             changes.append(f"stage version {last.stage_version} -> {self.version}")
         changes += differences(self.section, last.config, config.canonical())
+        before = records.get(manifests.EARLIER)
+        if not reason and before and before.fingerprint == last.fingerprint:
+            reason = "for the next generation"
         if reason and not changes:
             return reason
         names = (name for name, record in records.items() if last.inputs.get(name) != record)
@@ -333,18 +349,18 @@ def make_folder(folder: Path) -> None:
         raise InputError("workspace", folder, "a folder that can be written", str(error.strerror)) from error
 
 
-def verify(given: Manifest | Iterable[Manifest], pattern: str = "*") -> None:
+def verify(given: Iterable[Manifest], *patterns: str) -> None:
     """Raises `InputError` for an input that is not what was written, and takes its manifest back.
 
     Without a manifest it is no output any more, so the stage that made it makes it anew in the next run.
 
     Args:
-        given: one output, or several generations of it.
-        pattern: the files to look at.
+        given: the generations to look at.
+        patterns: the files to look at in each; none: all.
     """
-    for generation in [given] if isinstance(given, Manifest) else given:
+    for generation in given:
         try:
-            generation.verify(pattern)
+            generation.verify(*patterns)
         except InputError as error:
             (generation.directory / manifests.NAME).unlink(missing_ok=True)
             cause = f"{error.cause}; run the same command again and {generation.stage} makes it anew"

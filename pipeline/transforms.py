@@ -27,6 +27,7 @@ from pipeline.selection import (
     JUDGED_SCHEMA,
     KEY_BYTES,
     Earlier,
+    below,
     by_shard,
     judged_rows,
     keys_of,
@@ -45,6 +46,7 @@ CANDIDATES = "candidates"
 CANDIDATES_PER_PLACE = 20  # how many pairs are looked at for each place in a held-out set, as some share a side
 NO_KEYS = np.zeros((0, KEY_BYTES), np.uint8)
 NO_SIDES = np.zeros(0, np.uint64)
+SPARE_CANDIDATES = 8  # times as many are looked at, as some are rejected
 MERGE_BEYOND = 4  # times as many rows as are wanted are gathered before the smallest of them are looked for
 
 
@@ -54,13 +56,17 @@ class JudgeBlock(beam.DoFn):
     Args:
         config: the rules.
         languages: labels of both sides.
-        candidates: how many pairs with small hashes go out for the held-out sets as well.
+        candidates: how many pairs with small hashes are wanted for the held-out sets as well.
+        pairs: how many the whole job judges.
     """
 
-    def __init__(self, config: CleanConfig, languages: tuple[str, str], candidates: int) -> None:
+    def __init__(self, config: CleanConfig, languages: tuple[str, str], candidates: int, pairs: int) -> None:
         self.config = config
         self.languages = languages
         self.candidates = candidates
+        # Hashes are spread evenly, so that those above this share of them are never among the wanted ones, unless
+        # most pairs are rejected; and a choice among fewer candidates is still one by content.
+        self.share = min(1.0, SPARE_CANDIDATES * candidates / pairs)
 
     def setup(self) -> None:
         """Loads what the rules need once a worker."""
@@ -72,7 +78,7 @@ class JudgeBlock(beam.DoFn):
         pairs = read_block(Path(path), number)
         rows = judged_rows(self.config, pairs, self.judge(pairs), rank)
         if self.candidates:
-            yield TaggedOutput(CANDIDATES, packed(smallest(self.candidates, [rows])))
+            yield TaggedOutput(CANDIDATES, packed(smallest(self.candidates, [below(self.share, rows)])))
         for shard, part in by_shard(self.config, rows):
             yield shard, packed(part)
         count("pairs", len(pairs))

@@ -9,7 +9,7 @@ import re
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import sentencepiece
 from pydantic import Field
@@ -44,6 +44,10 @@ class VocabularyConfig(StageConfig):
     rebuild_at: int = Field(
         0, ge=0, description="Number of the generation at which it is learned anew from all text so far; 0: at none."
     )
+
+    def canonical(self) -> dict[str, Any]:
+        """The configuration without the limit, which is asked once for each generation, at the time it comes."""
+        return {name: value for name, value in super().canonical().items() if name != "max_unknown_share"}
 
 
 class Vocabulary:

@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import io
 import lzma
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from pipeline.reading.digests import forget
 from pipeline.reading.parts import StoredFile
 
 BUFFER: Final = 2**18  # bytes
+BZIP2: Final = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")  # with less of it, text can begin as well
 LARGEST_RATIO: Final = 100  # of a Parquet file to itself compressed once more: it is so already, and hardly shrinks
 SUFFIXES: Final = {".gz", ".bz2", ".xz", ".zst"}
 
@@ -73,10 +75,10 @@ class Content:
 
 def decompressed(raw: Any) -> Any:
     """A stream of the bytes that a file holds, by the file's first bytes."""
-    start = raw.peek(6)
+    start = raw.peek(10)
     if start.startswith(b"\x1f\x8b"):
         return gzip.GzipFile(fileobj=raw)
-    if start.startswith(b"BZh"):
+    if BZIP2.match(start):
         return bz2.BZ2File(raw)
     if start.startswith(b"\xfd7zXZ\x00"):
         return lzma.LZMAFile(raw)

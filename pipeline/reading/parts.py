@@ -39,7 +39,7 @@ class Part:
     Args:
         split: train, dev or test.
         name: dotted, for messages: `corpus.train[0]`.
-        location: as people name it: `a.en.gz | a.de.gz`, `gs://bucket/a.tmx`, `package pypinyin 0.55.0`.
+        location: as people name it: `a.en.gz | a.de.gz`, `gs://bucket/a.tmx`, `package pypinyin`.
         digest: hexadecimal SHA-256 of the content: of the file's bytes, of the files' digests, of a package's version.
         reading: hexadecimal SHA-256 of all options that change what is read out of the same bytes.
         origin: the source's name in counts and reports.

@@ -38,14 +38,14 @@ class Usage:
 
 
 def measure(command: list[str]) -> Usage:
-    """Runs a command in a session of its own, and looks at the processes of that session until it ends."""
+    """Runs a command, and looks at it and all that came of it until it ends."""
     usage = Usage()
     started = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        family = {process.pid}
         while process.poll() is None:
-            for pid in Path("/proc").iterdir():
-                if pid.name.isdigit():
-                    look(int(pid.name), process.pid, usage)
+            for pid in sorted(int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
+                look(pid, family, usage)
             time.sleep(PAUSE)
         usage.wall = time.perf_counter() - started
         usage.output = process.stdout.read() if process.stdout else ""
@@ -54,12 +54,13 @@ def measure(command: list[str]) -> Usage:
     return usage
 
 
-def look(pid: int, session: int, usage: Usage) -> None:
-    """Notes what a process has used so far, if it belongs to the session."""
+def look(pid: int, family: set[int], usage: Usage) -> None:
+    """Notes what a process has used so far, if it or its parent belongs to the family."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        if int(stat[3]) != session:
+        if pid not in family and int(stat[1]) not in family:
             return
+        family.add(pid)
         usage.cpu[pid] = (int(stat[11]) + int(stat[12])) / TICKS
         for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
             if line.startswith("VmHWM:"):

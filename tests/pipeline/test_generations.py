@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+from pipeline import manifest
 from pipeline.beam_config import BeamConfig
 from pipeline.build_vocabulary import build_vocabulary
 from pipeline.cleaning import CleanConfig
@@ -11,6 +12,7 @@ from pipeline.errors import InputError
 from pipeline.examples import read_shard
 from pipeline.ingest import ingest
 from pipeline.jobs import ShardConfig, clean, shard
+from pipeline.manifest import sha256_of_file
 from pipeline.pairs import read_pairs
 from pipeline.readers.weather import weather_pairs
 from pipeline.sources import CorpusConfig
@@ -155,7 +157,7 @@ def test_a_source_that_is_gone_is_said_and_only_what_follows_is_made_anew(nights
     assert without.chain()[0] == made.chain()[0]
     name, what, why = nights.said()[-1]
     assert (name, what) == ("ingest", "started")
-    assert why.startswith("generations 2 and on left out, as ")
+    assert why.startswith("generations 2 and on made anew, as ")
     assert "b.tsv is gone or changed; generation 2: " in why
     nights.file("b.tsv", WEATHER[200:250])  # it is back: the first chain holds again
     assert nights.ingest() == made
@@ -174,6 +176,55 @@ def test_another_test_set_makes_everything_anew(nights):
     assert [made.counts for made in nights.ingest(**given).chain()] == [with_test.counts, {"train": 20}]
 
 
+def test_what_cannot_be_read_in_a_test_set_is_counted_and_not_scored(nights):
+    nights.file("a.tsv", WEATHER[:200])
+    (nights.folder / "test.tsv").write_text("".join(WEATHER[300:310]) + "no second column\n", encoding="utf-8")
+    given = {"test": [{"kind": "table", "path": str(nights.folder / "test.tsv"), "source": 1, "target": 2}]}
+    corpus, pairs, *_ = nights.night(**given)
+    assert corpus.counts == {"test": 10, "test.unreadable.malformed": 1, "train": 200}
+    assert (pairs.counts["test"], pairs.counts["dev"]) == (10, 10)
+    (nights.folder / "test.tsv").rename(nights.folder / "renamed.tsv")
+    moved = {"test": [given["test"][0] | {"path": str(nights.folder / "renamed.tsv")}]}
+    assert nights.ingest(**moved) == corpus
+
+
+def test_sources_in_another_order_are_made_anew_as_the_earlier_one_wins(nights):
+    nights.file("a.tsv", WEATHER[:200])
+    nights.file("b.csv", [line.replace(",", ";").replace("\t", ",") for line in WEATHER[100:300]])
+    news, web = ({"kind": "table", "path": str(nights.folder / "text" / name), "source": 1, "target": 2,
+                  "origin": origin} for name, origin in (("a.tsv", "news"), ("b.csv", "web")))  # fmt: skip
+    first = nights.ingest(train=[news, web])
+    assert nights.ingest(train=[news, web]) == first
+    other = nights.ingest(train=[web, news])
+    assert [part["origin"] for part in other.facts["parts"]] == ["web", "news"]
+    assert "the order of the sources changed" in nights.said()[-1][2]
+
+
+def test_a_chain_that_keeps_more_is_preferred_to_one_made_later(nights):
+    nights.file("a.tsv", WEATHER[:200])
+    nights.file("b.tsv", WEATHER[200:250])
+    nights.ingest()
+    nights.file("b.tsv", WEATHER[250:300])
+    added = nights.ingest()
+    nights.ingest(when_changed="rebuild")
+    assert nights.ingest() == added
+
+
+def test_a_night_reads_no_more_of_older_generations_than_it_needs(nights, monkeypatch):
+    nights.file("a.tsv", WEATHER[:200])
+    nights.night()
+    nights.file("b.tsv", WEATHER[200:300])
+    hashed = []
+    monkeypatch.setattr(manifest, "sha256_of_file", lambda path: hashed.append(path) or sha256_of_file(path))
+    _, pairs, *_ = nights.night()
+    old = {
+        path.relative_to(pairs.before().directory).as_posix()
+        for path in hashed
+        if pairs.before().directory in path.parents
+    }
+    assert old == {"dev.parquet", "test.parquet", *(f"keys/part-0000{n}-of-00002.npy" for n in range(2))}
+
+
 def test_the_vocabulary_stays_until_the_text_is_unknown_to_it(nights):
     nights.file("a.tsv", WEATHER[:200])
     first = nights.night()
@@ -181,15 +232,17 @@ def test_the_vocabulary_stays_until_the_text_is_unknown_to_it(nights):
     second = nights.night()
     assert second[2].path("vocabulary.model").read_bytes() == first[2].path("vocabulary.model").read_bytes()
     assert second[2].totals()["pieces"] == 150
-    nights.file("c.tsv", [f"дождь {number}\tснег {number}\n" for number in range(50)])
+    nights.file("c.tsv", ["☂ rain\t☂ pluie\n"])  # too little to be judged by
+    assert nights.night()[2].facts["learned_at"] == 1
+    nights.file("d.tsv", [f"дождь {number}\tснег {number}\n" for number in range(600)])
     nights.said()
     third = nights.night()
     assert [name for name, what, _ in nights.said() if what == "started"] == [
-        "ingest", "clean", "build_vocabulary", "shard", "shard", "shard"
+        "ingest", "clean", "build_vocabulary", "shard", "shard", "shard", "shard"
     ]  # fmt: skip
-    assert third[2].facts["learned_at"] == 3
+    assert third[2].facts["learned_at"] == 4
     assert third[2].path("vocabulary.model").read_bytes() != first[2].path("vocabulary.model").read_bytes()
-    assert [made.inputs["vocabulary"].digest for made in third[3].chain()] == [third[2].digest] * 3
+    assert [made.inputs["vocabulary"].digest for made in third[3].chain()] == [third[2].digest] * 4
 
 
 def test_a_new_vocabulary_can_be_asked_for(nights):

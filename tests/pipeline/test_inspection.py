@@ -164,7 +164,7 @@ def test_older_shards_are_not_read_again(data, tmp_path):
     two = data.shards("f", PAIRS[200:300], earlier=one)
     for path in one.paths("train/*"):
         path.unlink()
-    outcome = inspect.body(CONFIG, two, data.vocabulary, folder=tmp_path, beam=HERE, earlier=earlier)
+    outcome = inspect.body(CONFIG, two, data.vocabulary, folder=tmp_path, beam=HERE, earlier=earlier, is_newest=True)
     assert outcome.counts == {"pairs": 100}
     assert load(tmp_path / "chain.npz")["news"].pairs == 300
 
@@ -201,6 +201,25 @@ def test_a_raised_limit_takes_what_stopped_the_night(data, first, caplog):
     assert sum("of all 400 new pairs" in line for line in caplog.messages) == len(over)
     # what is there is not made again for a limit that it stays below
     assert data.inspect(swapped, CONFIG) == found
+
+
+def test_what_was_taken_once_stops_no_later_night(data, first):
+    lenient = StatisticsConfig(frequent_pieces=3, min_pairs=100, stop={"pieces": 1, "swapped_sides": 1})
+    swapped = data.shards("k", [pair[::-1] for pair in PAIRS[1000:1400]], earlier=first)
+    data.inspect(swapped, lenient)
+    later = data.shards("l", PAIRS[1400:1450], earlier=swapped)
+    changed = StatisticsConfig(frequent_pieces=4, min_pairs=100)  # has all generations described anew
+    assert data.inspect(later, changed).facts["chain"]["pairs"] == 1450
+
+
+def test_damage_to_what_earlier_generations_left_is_found_and_mended(data, first):
+    made = data.inspect(first, name="damaged")
+    chain = made.path("chain.npz")
+    chain.write_bytes(chain.read_bytes()[:-1] + b"x")
+    second = data.shards("m", PAIRS[1400:1500], earlier=first)
+    with pytest.raises(InputError, match=r"chain.npz.* and inspect makes it anew"):
+        data.inspect(second, name="damaged")
+    assert data.inspect(second, name="damaged").facts["chain"]["pairs"] == 1100
 
 
 def test_few_pairs_are_counted_and_not_judged(data, first, caplog):

@@ -141,7 +141,7 @@ def test_languages_count_where_they_choose_what_is_read():
 def test_a_package_is_known_by_its_version():
     config = CorpusConfig(source_language="zh", target_language="pinyin", train=[{"kind": "pinyin"}])
     [part] = parts_of(config)
-    assert (part.location, part.origin, part.files) == ("package pypinyin 0.55.0", "pypinyin", ())
+    assert (part.location, part.origin, part.files) == ("package pypinyin", "pypinyin", ())
     assert part.digest == hashlib.sha256(b"package pypinyin 0.55.0").hexdigest()
 
 
@@ -151,7 +151,7 @@ def test_weather_is_rendered_in_the_languages_of_the_corpus():
     records = list(read_part(part))
     assert len(records) == 50
     assert records[0].source.startswith("Windy until this afternoon")
-    assert (part.origin, part.location) == ("weather", "package pirateweather-translations 1.5.1")
+    assert (part.origin, part.location) == ("weather", "package pirateweather-translations")
 
 
 def test_what_the_configuration_is_beside_its_parts():

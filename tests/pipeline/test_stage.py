@@ -215,7 +215,7 @@ def test_a_stage_that_grows_adds_one_generation_after_the_other(tmp_path, genera
     assert [path.read_text() for path in made.paths_of_all("all.txt")] == ["one ", "one two ", "one two three "]
     assert made.totals() == {"words": 3}
     assert grow.find(config, third, output_dir=tmp_path / "grown") == made
-    assert reasons(log)[-3:] == ["for the first time", "because of new text", "because of new text"]
+    assert reasons(log)[-3:] == ["for the first time", "for the next generation", "for the next generation"]
     log.clear()
     assert grow(config, third, output_dir=tmp_path / "grown") == made
     assert [record.getMessage() for record in log.records] == ["grow             reused    words 3"]

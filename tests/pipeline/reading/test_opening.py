@@ -41,6 +41,19 @@ def test_a_file_of_several_compressed_pieces(corpus, compress):
     assert list(read_part(part)) == pair_up(LINES, LINES)
 
 
+@pytest.mark.parametrize("start", ["BZh", "BZh9", "BZh91AY"])
+def test_text_may_begin_nearly_like_a_compressed_file(corpus, start):
+    [part] = parts_of(corpus(f"{start}\n".encode(), b"x\n"))
+    assert list(read_part(part)) == [SentencePair(start, "x")]
+
+
+@pytest.mark.parametrize("compress", COMPRESSIONS.values(), ids=COMPRESSIONS)
+def test_a_compressed_file_without_content_is_empty(corpus, compress):
+    [part] = parts_of(corpus(compress(b"")))
+    with pytest.raises(InputError, match=r"a.en: expected .* \(the file is empty\)"):
+        list(read_part(part))
+
+
 @pytest.mark.parametrize("kept", [0.5, 0.999])
 @pytest.mark.parametrize("compress", COMPRESSIONS.values(), ids=COMPRESSIONS)
 def test_a_file_that_ends_early_is_refused(corpus, compress, kept):
