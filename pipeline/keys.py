@@ -68,9 +68,18 @@ def _marks() -> re.Pattern[str]:
     return re.compile(f"[{''.join(marks)}\U00010000-\U0010ffff]")
 
 
+def side_digest(text: str) -> bytes:
+    """64-bit hash of `side_key`: what a held-out sentence is looked up by among very many."""
+    if text.isascii():  # the same without a way through characters
+        folded = b" ".join(text.encode().translate(_LATIN).split()) or text.strip().encode()
+    else:
+        folded = side_key(text).encode()
+    return hashlib.blake2b(folded, digest_size=8).digest()
+
+
 def side_hash(text: str) -> int:
-    """Unsigned 64-bit hash of `side_key`: what a held-out sentence is looked up by among very many."""
-    return int.from_bytes(hashlib.blake2b(side_key(text).encode(), digest_size=8).digest())
+    """The same as an unsigned number."""
+    return int.from_bytes(side_digest(text))
 
 
 def loose_key(pair: SentencePair) -> bytes:

@@ -6,6 +6,7 @@ block of pairs, which is what one Beam element reads.
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -108,9 +109,15 @@ def read_block(path: Path, block: int) -> list[SentencePair]:
 
 def read_columns(path: Path, block: int, names: list[str]) -> list[list[str]]:
     """Some columns of one block of a file."""
-    with pq.ParquetFile(path) as file:
-        table = file.read_row_group(block, columns=names)
+    found = path.stat()
+    table = opened(path, found.st_size, found.st_mtime_ns).read_row_group(block, columns=names)
     return [table[name].to_pylist() for name in names]
+
+
+@lru_cache(maxsize=8)
+def opened(path: Path, size: int, changed: int) -> pq.ParquetFile:
+    """A file to read blocks of: its footer, which grows with their number, is read once and not for each of them."""
+    return pq.ParquetFile(path)
 
 
 def count_blocks(path: Path) -> int:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from pipeline.cleaning import CleanConfig
 from pipeline.holdout import HeldOut
-from pipeline.keys import loose_key, loose_side_hash, pair_key, side_hash
+from pipeline.keys import loose_key, loose_side_hash, pair_key, side_digest
 from pipeline.pairs import CLEAN_SCHEMA, NAMES, REJECT_SCHEMA
 from pipeline.records import SentencePair, Verdict
 
@@ -67,8 +67,8 @@ def judged_rows(config: CleanConfig, pairs: Sequence[SentencePair], verdicts: Se
     columns = [
         keys,
         [loose_key(pair) for pair in shown] if is_loose else keys,
-        [side_hash(pair.source) for pair in shown],
-        [side_hash(pair.target) for pair in shown],
+        side_hashes([pair.source for pair in shown]),
+        side_hashes([pair.target for pair in shown]),
         np.full(len(shown), rank, np.int16),
         [verdict.reason or "" for verdict in verdicts],
         [pair.source for pair in shown],
@@ -76,6 +76,11 @@ def judged_rows(config: CleanConfig, pairs: Sequence[SentencePair], verdicts: Se
     ]
     arrays = [pa.array(column, field.type) for column, field in zip(columns, JUDGED_SCHEMA, strict=True)]
     return pa.table(arrays, schema=JUDGED_SCHEMA)
+
+
+def side_hashes(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
+    """`side_hash` of many texts, `[N]`."""
+    return np.frombuffer(b"".join(map(side_digest, texts)), ">u8").astype(np.uint64)
 
 
 def by_shard(config: CleanConfig, rows: pa.Table) -> Iterable[tuple[int, pa.Table]]:
@@ -211,8 +216,11 @@ def counts_in(held: Ints, values: Ints) -> Ints:
 
 def bytes_of(keys: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.uint8]:
     """Keys as rows of bytes, `[N, 16]`."""
-    joined = b"".join(keys.to_pylist())
-    return np.frombuffer(joined, np.uint8).reshape(-1, KEY_BYTES)
+    array = keys.combine_chunks() if isinstance(keys, pa.ChunkedArray) else keys
+    if not len(array):
+        return np.zeros((0, KEY_BYTES), np.uint8)
+    held = np.frombuffer(array.buffers()[1], np.uint8)
+    return held.reshape(-1, KEY_BYTES)[array.offset : array.offset + len(array)]
 
 
 def keys_of(rows: npt.NDArray[np.uint8]) -> pa.Array:

@@ -1,7 +1,10 @@
 """The folder of what can be had again: downloads, and digests of files that have not changed."""
 
 import errno
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -25,3 +28,11 @@ def downloads() -> Path:
         allowed = "a folder that can be written"
         raise InputError("XDG_CACHE_HOME", folder, allowed, str(error.strerror)) from error
     return folder
+
+
+@contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Waits until no other process downloads the same file."""
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

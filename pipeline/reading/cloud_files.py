@@ -2,6 +2,7 @@
 
     ~/.cache/nightshift/objects/77c1...0e.json      which bytes a generation of an object had
     ~/.cache/nightshift/downloads/3a7b...91         those bytes, under their SHA-256
+    ~/.cache/nightshift/downloads/.77c1...0e.partial    what a killed process leaves; the next try writes over it
 
 An object that did not change is looked at and not downloaded again.
 """
@@ -21,11 +22,10 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 from pipeline.errors import InputError
 from pipeline.gcs import LOCATION, GcsStorage
 from pipeline.manifest import write_atomically
-from pipeline.reading.cache import FULL, cache_folder, downloads
+from pipeline.reading.cache import FULL, alone, cache_folder, downloads
 from pipeline.reading.digests import Progress, digest_of
 from pipeline.reading.globs import expression_of, fixed_part, is_glob
 from pipeline.reading.parts import StoredFile
-from pipeline.storage import partial_of
 
 
 class Objects(GcsStorage):
@@ -72,13 +72,14 @@ class CloudFile:
 
     def bring(self, progress: Progress) -> StoredFile:
         """The object's bytes in the cache."""
-        folder = downloads()
-        note = cache_folder() / "objects" / f"{self.identity()}.json"
-        digest = recall(note)
-        if digest is None or not (folder / digest).exists() or digest_of(folder / digest, progress) != digest:
-            digest = self.download(folder, progress)
-            note.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(note, json.dumps({"location": self.shown, "sha256": digest}).encode())
+        folder, identity = downloads(), self.identity()
+        note = cache_folder() / "objects" / f"{identity}.json"
+        with alone(folder / f".{identity}.lock"):
+            digest = recall(note)
+            if digest is None or not (folder / digest).exists() or digest_of(folder / digest, progress) != digest:
+                digest = self.download(folder, folder / f".{identity}.partial", progress)
+                note.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(note, json.dumps({"location": self.shown, "sha256": digest}).encode())
         return StoredFile(self.parameter, folder / digest, digest, self.shown)
 
     def identity(self) -> str:
@@ -86,26 +87,26 @@ class CloudFile:
         parts = [self.shown, str(self.blob.generation), str(self.blob.crc32c), str(self.blob.md5_hash)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
-    def download(self, folder: Path, progress: Progress) -> str:
-        """Puts the object into the cache and returns its SHA-256."""
+    def download(self, folder: Path, partial: Path, progress: Progress) -> str:
+        """Puts the object into the cache, by way of `partial`, and returns its SHA-256."""
         size, free = int(self.blob.size), shutil.disk_usage(folder).free
         if size > free:
             allowed = f"a file that fits {folder}, which has {free:,} bytes left"
             raise InputError(self.parameter, self.shown, allowed, f"it has {size:,} bytes")
         progress(self.shown, 0, size)
-        with partial_of(folder / "object") as partial:
-            try:
-                self.objects.copy(self.blob, partial)
-            except (api.PreconditionFailed, DataCorruption) as error:
-                raise InputError(
-                    self.parameter, self.shown, "an object that nobody changes while it is read", "try again"
-                ) from error
-            except OSError as error:
-                if error.errno not in FULL:
-                    raise
-                raise InputError(self.parameter, self.shown, f"space in {folder}", str(error.strerror)) from error
+        try:
+            self.objects.copy(self.blob, partial)
             digest = digest_of(partial, progress)
             partial.replace(folder / digest)
+        except (api.PreconditionFailed, DataCorruption) as error:
+            allowed = "an object that nobody changes while it is read"
+            raise InputError(self.parameter, self.shown, allowed, "try again") from error
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            raise InputError(self.parameter, self.shown, f"space in {folder}", str(error.strerror)) from error
+        finally:
+            partial.unlink(missing_ok=True)
         return digest
 
 

@@ -7,7 +7,6 @@ Only https is spoken, to the end of all redirects. Plain http is for this machin
 listen there, and what is served is pinned all the same.
 """
 
-import fcntl
 import ipaddress
 import shutil
 import time
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from pipeline.errors import InputError
-from pipeline.reading.cache import FULL, downloads
+from pipeline.reading.cache import FULL, alone, downloads
 from pipeline.reading.digests import Progress, digest_of
 from pipeline.reading.parts import StoredFile
 
@@ -237,11 +236,3 @@ def reason_of(error: Exception) -> str:
 def size_of(path: Path) -> int:
     """Bytes of a file, 0 where there is none."""
     return path.stat().st_size if path.exists() else 0
-
-
-@contextmanager
-def alone(lock: Path) -> Iterator[None]:
-    """Waits until no other process downloads the same file."""
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

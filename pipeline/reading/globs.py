@@ -53,12 +53,22 @@ def expression_of(pattern: str) -> re.Pattern[str]:
         elif part == "?":
             parts.append("([^/])")
         elif WILDCARD.fullmatch(part):
-            is_other = part.startswith("[!")
-            inside = re.sub(r"([\\\[\]^])", r"\\\1", part[2 if is_other else 1 : -1])
-            parts.append(f"([{'^' * is_other}{inside}])")
+            parts.append(f"({set_of(part)})")
         else:
             parts.append(re.escape(part))
     return re.compile("".join(parts))
+
+
+def set_of(part: str) -> str:
+    """The regular expression of `[...]`; [z-a] and [], which are no sets, stand for themselves."""
+    is_other = part.startswith("[!")
+    inside = re.sub(r"([\\\[\]^&|~])", r"\\\1", part[2 if is_other else 1 : -1])
+    expression = f"[{'^' * is_other}{inside}]"
+    try:
+        re.compile(expression)
+    except re.error:
+        return re.escape(part)
+    return expression
 
 
 def first_stranger(patterns: tuple[str, str], names: tuple[Sequence[str], Sequence[str]]) -> int | None:

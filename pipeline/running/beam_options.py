@@ -26,7 +26,6 @@ OURS = {
     "direct_running_mode": "beam.workers says it",
     "save_main_session": "the jobs are modules, and no session is saved",
 }
-PORTABLE = ("flink", "portable")  # those that talk to a job server
 
 
 def check_beam(config: BeamConfig) -> None:

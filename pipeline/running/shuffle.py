@@ -27,8 +27,6 @@ class ShuffleBuffer:
         plain: Beam's own buffer for this place, still empty; it knows the coders.
     """
 
-    cleared = False
-
     def __init__(self, plain: GroupingBuffer) -> None:
         self.pair_coder = plain._pre_grouped_coder.get_impl()
         self.key_coder = plain._pre_grouped_coder.key_coder().get_impl()
@@ -93,9 +91,6 @@ class ShuffleBuffer:
     def copy(self) -> "ShuffleBuffer":
         """Itself: reading takes nothing away."""
         return self
-
-    def clear(self) -> None:
-        """Nothing: a job's buffers are closed at its end."""
 
     def close(self) -> None:
         """Gives back the room on the disk."""

@@ -97,9 +97,14 @@ def test_which_form_is_for_one_and_which_for_several(header, forms):
 
 
 def test_records_that_no_side_may_be(tmp_path, read):
-    (tmp_path / "a.po").write_text(HEADER + f'\nmsgid "{"x" * 101}"\nmsgstr "lang"\n\nmsgid "a"\nmsgstr "b\\0"\n')
-    records = read(kind="gettext", path=str(tmp_path / "a.po"), reading={"longest_line": 100})
-    assert records[0] == Unreadable("line_too_long", "x" * 101, "lang")
+    messages = {"": {}, "x" * 101: ["lang"], "a": ["b\0"], "one": ["eins"]}
+    (tmp_path / "a.json").write_text(json.dumps(messages))
+    records = read(kind="gettext", path=str(tmp_path / "a.json"), reading={"longest_line": 100})
+    assert records == [
+        Unreadable("line_too_long", "x" * 101, "lang"),
+        Unreadable("nul", "a", "b\0"),
+        SentencePair("one", "eins"),
+    ]
 
 
 def test_an_installed_package(read):

@@ -2,6 +2,9 @@
 
 import gzip
 import hashlib
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -84,3 +87,27 @@ def test_a_pinned_object_must_be_that_one(bucket):
     assert parts_of(CorpusConfig(train=[table(f"{bucket}/a.tsv", sha256=digest)]))[0].digest == digest
     with pytest.raises(InputError, match=rf"expected the file with SHA-256 {'0' * 64} \(its SHA-256 is {digest}"):
         parts_of(CorpusConfig(train=[table(f"{bucket}/a.tsv", sha256="0" * 64)]))
+
+
+KILLED = """
+import os, signal, sys
+from pipeline.reading import cloud_files
+from pipeline.sources import CorpusConfig, parts_of
+
+def copy(objects, blob, target):
+    target.write_bytes(b"half of i")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+cloud_files.Objects.copy = copy
+parts_of(CorpusConfig(train=[{"kind": "table", "path": sys.argv[1], "source": 1, "target": 2}]))
+"""
+
+
+def test_a_download_that_is_killed_leaves_nothing_that_stays(bucket, read, own_cache):
+    open_storage(bucket).write("a.tsv", b"one\teins\n")
+    for _ in range(2):
+        run = subprocess.run([sys.executable, "-c", KILLED, f"{bucket}/a.tsv"], check=False)
+        assert run.returncode == -signal.SIGKILL
+    assert len(list(own_cache.glob("downloads/.*.partial"))) == 1
+    assert read(**table(f"{bucket}/a.tsv")) == [SentencePair("one", "eins")]
+    assert list(own_cache.glob("downloads/.*.partial")) == []
