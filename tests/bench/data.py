@@ -4,8 +4,9 @@
 
 The corpus is Multi30k over and over, each sentence with a number of its own, so that no two pairs are the same. The
 rules are all of the default ones but language id, which is measured apart. The vocabulary is a unigram model, which
-SentencePiece encodes with twice as fast as with pair merges. All figures are from this one run; ratios compare, seconds on another machine do not.
-NIGHTSHIFT_DATA names the folder in which multi30k/ lies; without it there is nothing to measure.
+SentencePiece encodes with twice as fast as with pair merges. All figures are from this one run; ratios compare, seconds
+on another machine do not. NIGHTSHIFT_DATA names the folder in which multi30k/ lies; without it there is nothing to
+measure.
 """
 
 import json
