@@ -43,10 +43,6 @@ class HeldOut:
         forms = ({form for text in side for form in (text, normalize(text))} for side in sides)
         return cls(*sets, *(frozenset(map(side_hash, side)) for side in forms))
 
-    def shares_a_side_with(self, pair: SentencePair) -> bool:
-        """Whether training on the pair would leak a held-out sentence."""
-        return side_hash(pair.source) in self.sources or side_hash(pair.target) in self.targets
-
 
 def hold_out(
     candidates: Iterable[SentencePair], dev: int, test: int, given: Iterable[SentencePair] = ()
