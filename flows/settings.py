@@ -258,7 +258,20 @@ def keys_of(section: str) -> list[tuple[str, str]]:
     rows = []
     for name, field in models_in(RetrainConfig.model_fields[section].annotation)[0].model_fields.items():
         rows += described(f"{section}.{name}", field)
+        if name == "train" and section == "corpus":
+            rows += [(f"  kind: {kind}", keys) for kind, keys in source_keys(field)]
     return rows
+
+
+def source_keys(field: FieldInfo) -> list[tuple[str, str]]:
+    """Each kind of source with its keys, those that are needed first."""
+    kinds = []
+    for model in models_in(field.annotation):
+        fields = {name: given for name, given in model.model_fields.items() if name != "kind"}
+        needed = sorted(fields, key=lambda name: not fields[name].is_required())
+        shown = (f"{name} (needed)" if fields[name].is_required() else name for name in needed)
+        kinds.append((str(get_args(model.model_fields["kind"].annotation)[0]), ", ".join(shown)))
+    return kinds
 
 
 def described(key: str, field: FieldInfo) -> list[tuple[str, str]]:

@@ -63,7 +63,7 @@ def keep(model: bytes, earlier: Manifest | None, unknown: float, folder: Path) -
     """The vocabulary of the generations before, for this one too."""
     manifests.write_atomically(folder / MODEL, model)
     learned_at = earlier.facts["learned_at"] if earlier else 0
-    return Outcome({}, {"learned_at": learned_at, "unknown_share": unknown})
+    return Outcome({"generations_kept_for": 1}, {"learned_at": learned_at, "unknown_share": unknown})
 
 
 def unknown_share(model: bytes, pairs: list[SentencePair]) -> float:

@@ -5,7 +5,7 @@ Verdict(pair=SentencePair(source='Light rain.', target=''), reason='empty')
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -30,8 +30,15 @@ class CleanConfig(RuleConfig):
     max_targets_per_source: int = Field(
         0, ge=0, le=1_000_000, description="Pairs that may share a source side; 0: any number."
     )
+    max_rejected: float = Field(
+        0.9, ge=0, le=1, description="Share of a generation that the rules may reject before the night stops."
+    )
     hold_out: HoldOutConfig = Field(HoldOutConfig(), description="Sizes of the sets that are held out by content hash.")
     shards: int = Field(8, ge=1, le=4096, description="Files of clean training pairs.")
+
+    def canonical(self) -> dict[str, Any]:
+        """The configuration without the limit that stops: it decides whether there is an output, not what it is."""
+        return {name: value for name, value in super().canonical().items() if name != "max_rejected"}
 
 
 class Judge:

@@ -13,6 +13,8 @@ from pipeline.errors import InputError
 from pipeline.pairs import BLOCK, count_pairs, count_values
 from pipeline.records import SentencePair
 
+NO_FAULTS = ("duplicate", "earlier_duplicate", "held_out", "too_many_targets")
+FEWEST_JUDGED = 100  # pairs, below which a share says little
 SAMPLES = 3  # rejected pairs shown for each reason
 SHOWN = 200  # characters of each side
 
@@ -34,6 +36,24 @@ def count_clean(folder: Path, read: int) -> dict[str, int]:
     files = [folder / f"{split}.parquet" for split in ("dev", "test")]
     held_out = {file.stem: count_pairs(file) for file in files if file.exists()}
     return {"train.read": read, "train.kept": kept, **reasons, **held_out}
+
+
+def check_rejected(config: CleanConfig, counts: dict[str, int]) -> None:
+    """Raises `InputError` where the rules rejected so much of a generation that something must be wrong with it.
+
+    Copies of what is known and held-out sentences are no fault of a text and do not count.
+    """
+    prefix = "train.rejected."
+    faults = {name.removeprefix(prefix): number for name, number in counts.items() if name.startswith(prefix)}
+    faults = {name: number for name, number in faults.items() if name not in NO_FAULTS}
+    judged = counts["train.kept"] + sum(faults.values())
+    if judged >= FEWEST_JUDGED and sum(faults.values()) > config.max_rejected * judged:
+        most = ", ".join(
+            f"{name} {faults[name]:,}" for name in sorted(faults, key=lambda name: -faults[name])[:SAMPLES]
+        )
+        cause = f"{most}; swapped sides, or labels of other languages? clean.max_rejected=1 takes the rest"
+        share = f"{sum(faults.values()):,} of {judged:,} pairs rejected"
+        raise InputError("clean.max_rejected", share, f"at most {100 * config.max_rejected:g} %", cause)
 
 
 def check_clean(config: CleanConfig, counts: dict[str, int], given: dict[str, list[SentencePair] | None]) -> None:

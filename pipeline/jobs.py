@@ -12,12 +12,13 @@ from pipeline.beam_config import BeamConfig
 from pipeline.build_vocabulary import MODEL
 from pipeline.cleaning import CleanConfig
 from pipeline.config import StageConfig
-from pipeline.funnel import check_clean, count_clean, count_origins, sample_rejects
+from pipeline.funnel import check_clean, check_rejected, count_clean, count_origins, sample_rejects
 from pipeline.manifest import Manifest
 from pipeline.pairs import count_blocks, count_pairs, read_pairs
 from pipeline.records import SentencePair
+from pipeline.rules.languages import language
 from pipeline.running.worker_pool import prepare
-from pipeline.stage import Outcome, stage, verify
+from pipeline.stage import Outcome, log, stage, verify
 
 
 class ShardConfig(StageConfig):
@@ -63,6 +64,8 @@ def clean(
         for part in training_parts(corpus)
         for block in range(count_blocks(corpus.path(part["file"])))
     ]
+    for label in unknown_languages(config, languages_of(corpus)):
+        log.warning("%-16s language  nothing is known of %s: its side is not checked for it", "clean", label)
     with runners.open_pipeline(beam, stage="clean", pairs=read) as job:
         held_out = transforms.HoldOut(config, given["dev"], given["test"])
         judge = ParDo(transforms.JudgeBlock(config, languages_of(corpus), held_out.candidates, read))
@@ -76,6 +79,7 @@ def clean(
         if not generations:
             _ = sets | transforms.WriteHeldOut(folder)
     counts = count_clean(folder, read)
+    check_rejected(config, counts)
     if not generations:
         check_clean(config, counts, given)
     facts = {"unicode_form": config.normalize.form, "origins": count_origins(folder), "samples": sample_rejects(folder)}
@@ -142,6 +146,11 @@ def languages_of(corpus: Manifest) -> tuple[str, str]:
     """Labels of the source and the target side."""
     source, target = corpus.facts["languages"]
     return source, target
+
+
+def unknown_languages(config: CleanConfig, labels: tuple[str, str]) -> list[str]:
+    """Labels that language id was to look at and cannot."""
+    return [label for label in labels if config.language_id.is_on and not language(label).is_known]
 
 
 def training_parts(corpus: Manifest) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from pipeline.beam_config import BeamConfig
 from pipeline.progress import JobProgress
 from pipeline.running import counters
 from pipeline.running.beam_errors import unwrapped
-from pipeline.running.beam_options import pipeline_options
+from pipeline.running.beam_options import check_beam, pipeline_options
 from pipeline.running.local_runner import LocalRunner
 from pipeline.running.remote_worker import RemoteWorker
 from pipeline.running.worker_pool import pool
@@ -92,6 +92,7 @@ def open_pipeline(config: BeamConfig, *, stage: str, pairs: int) -> Iterator[Job
         InputError: a function of the job raised it; Beam itself would make something else of it.
         OSError: a file could not be read or written, likewise.
     """
+    check_beam(config)
     with ExitStack() as stack:
         local = None
         if config.runner == "local":

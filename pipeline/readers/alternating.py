@@ -20,4 +20,9 @@ def read(part: Part) -> Blocks:
             if len(block) % 2:
                 cause = "a line is missing, split or added: all pairs below it would be shifted"
                 raise InputError(file.parameter, file.location, f"an even number of lines, not {read_so_far:,}", cause)
+            for place, line in enumerate(block):
+                if isinstance(line, str) and not line.strip():
+                    number = read_so_far - len(block) + place + 1
+                    cause = f"line {number:,} is blank: is it a sentence, or does it part two pairs?"
+                    raise InputError(file.parameter, file.location, "no blank lines between the sentences", cause)
             yield pair_lines(block[::2], block[1::2])

@@ -211,7 +211,7 @@ def answer(file: WebFile, begun: int) -> Iterator["Response"]:
             try:
                 response = session.get(url, headers=headers, stream=True, allow_redirects=False, timeout=TIMEOUTS)
             except requests.exceptions.SSLError:
-                cause = "the server's certificate is not one that this machine trusts"
+                cause = "its certificate is not one that this machine trusts; REQUESTS_CA_BUNDLE names others"
                 raise InputError(file.parameter, file.shown, "a server that can be trusted", cause) from None
             except requests.RequestException as error:
                 raise InterruptedDownload(reason_of(error)) from None

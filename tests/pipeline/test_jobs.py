@@ -121,6 +121,17 @@ def test_rejects_are_kept_as_they_were_read(tmp_path):
     ]
 
 
+def test_a_text_of_which_nearly_all_is_rejected_stops_the_night(tmp_path, caplog):
+    rows = [*WEATHER[:60], *((f"same {number}", f"same {number}") for number in range(640))]
+    corpus = corpus_of(tmp_path, rows)
+    with pytest.raises(InputError, match=r"clean.max_rejected = 640 of 650 pairs rejected: .*90 % \(identical 640; sw"):
+        clean(config_for(), corpus, output_dir=tmp_path / "clean", beam=HERE)
+    taken = clean(config_for(max_rejected=1), corpus, output_dir=tmp_path / "clean", beam=HERE)
+    assert taken.counts["train.kept"] == 10
+    assert clean(config_for(), corpus, output_dir=tmp_path / "clean", beam=HERE) == taken
+    assert "nothing is known of source: its side is not checked for it" in caplog.text
+
+
 def test_lost_pairs_are_a_failure(tmp_path):
     made = clean(config_for(5, 5), corpus_of(tmp_path, WEATHER[:20]), output_dir=tmp_path / "clean", beam=HERE)
     with pytest.raises(RuntimeError, match="21 pairs were read, but 10 kept and {'held_out': 10} rejected"):

@@ -20,3 +20,9 @@ def test_an_odd_number_of_lines_is_refused(tmp_path, read, lines):
         InputError, match=rf"train\[0\].path = .*a.txt: expected an even number of lines, not {lines:,}"
     ):
         read(kind="alternating", path=str(tmp_path / "a.txt"))
+
+
+def test_a_blank_line_is_refused_as_it_might_part_two_pairs(read, tmp_path):
+    (tmp_path / "a.txt").write_text("one\neins\n\ntwo\nzwei\n \n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"expected no blank lines between the sentences \(line 3 is blank"):
+        read(kind="alternating", path=str(tmp_path / "a.txt"))

@@ -236,7 +236,7 @@ def secure(web, tmp_path):
 
 def test_a_certificate_is_verified(bring, secure, monkeypatch):
     address, certificate = secure
-    with pytest.raises(InputError, match=r"expected a server that can be trusted \(the server's certificate"):
+    with pytest.raises(InputError, match=r"expected a server that can be trusted \(its certificate"):
         bring(address)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     assert bring(address).path.read_bytes() == CONTENT
