@@ -95,7 +95,7 @@ def is_alive(process: int) -> bool:
 
 
 def wait_until(claim) -> None:
-    deadline = time.monotonic() + 4 * GONE_WITHIN
+    deadline = time.monotonic() + 12 * GONE_WITHIN
     while not claim():
         assert time.monotonic() < deadline
         time.sleep(0.02)
