@@ -80,7 +80,8 @@ class Vocabulary:
 
     def encode(self, sentences: list[str]) -> list[list[int]]:
         """Token ids of each sentence."""
-        ids: list[list[int]] = self._processor.encode(sentences, out_type=int)
+        # One thread: the jobs have a process for each core, and threads of their own would only compete with them.
+        ids: list[list[int]] = self._processor.encode(sentences, out_type=int, num_threads=1)
         return ids
 
     def decode(self, ids: list[list[int]]) -> list[str]:
