@@ -4,9 +4,9 @@ from typing import Any
 
 from flows.dag import finished
 from flows.settings import RetrainConfig
-from flows.summary import reasons
 from pipeline.build_vocabulary import build_vocabulary
-from pipeline.generations import Plan, listed
+from pipeline.funnel import reasons
+from pipeline.generations import Plan
 from pipeline.ingest import ingest
 from pipeline.jobs import clean, shard
 from pipeline.manifest import Manifest
@@ -44,8 +44,7 @@ def describe_data(config: RetrainConfig, *, with_rejects: bool = False) -> str:
         origins = ", ".join(f"{name} {kept:,}" for name, kept in cleaned.facts["origins"].items())
         lines.append(f"{number:>10}  {made:<16}{figures}  {sharded.digest[:12]}  {origins}")
     if tonight.new:
-        waiting = listed([part.location for part in tonight.new])
-        lines.append(f"{'next':>10}  {tonight.reason or f'generation 1: {waiting}'}")
+        lines.append(f"{'next':>10}  {tonight.reason}")
     lines += ["", *sources(corpora), "", *left_out(corpora, pairs)]
     return "\n".join([*lines, *(["", *samples(pairs)] if with_rejects else [])])
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from flows.settings import RetrainConfig
 from model.registry import Registry
+from pipeline.funnel import reasons
 from pipeline.manifest import Manifest
 from pipeline.pairs import read_pairs
 
@@ -69,12 +70,6 @@ def newest(night: Night) -> list[str]:
     over = sorted({f"{each['side']} {each['measure']}".strip() for each in distances if each["is_over"]})
     lines = [row("newest", f"generation {generations}: {origins or 'nothing that was not known'}")]
     return [*lines, row("drift", f"{', '.join(over)}: see {night.statistics.directory}")] if over else lines
-
-
-def reasons(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
-    """The counts below a prefix, the largest first."""
-    found = {name.removeprefix(prefix): number for name, number in counts.items() if name.startswith(prefix)}
-    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
 def standing(decided: Mapping[str, Any], champion: int | None) -> str:

@@ -33,37 +33,35 @@ def build_vocabulary(config: VocabularyConfig, pairs: Manifest, *, folder: Path,
         manifest.json
     """
     generations = pairs.chain()
-    known = None
+    is_asked = len(generations) == config.rebuild_at
+    new = sample_of([pairs], CHECKED_PAIRS)
     if earlier:
         verify([earlier])
-        known = earlier.path(MODEL).read_bytes()
-    new = sample_of([pairs], CHECKED_PAIRS)
-    unknown = unknown_share(known, new) if known else 0.0
-    is_asked = len(generations) == config.rebuild_at
-    is_needed = len(new) >= FEWEST_PAIRS and unknown > config.max_unknown_share
-    if known and not is_asked and not is_needed:
-        return keep(known, earlier, unknown, folder)
+        unknown = unknown_share(earlier.path(MODEL).read_bytes(), new)
+        is_needed = len(new) >= FEWEST_PAIRS and unknown > config.max_unknown_share
+        if not is_asked and not is_needed:
+            return keep(earlier, unknown, folder)
     verify(generations, "train/*.parquet")
     sample = sample_of(generations, config.sample_pairs)
     model = train_vocabulary(config, (side for pair in sample for side in (pair.source, pair.target)))
-    if known and not is_asked:
-        if unknown_share(model, new) > HELPS_BELOW * unknown:  # what is unknown is too rare to be learned
-            return keep(known, earlier, unknown, folder)
+    left = unknown_share(model, new)
+    if earlier and not is_asked:
+        if left > HELPS_BELOW * unknown:  # what is unknown is too rare to be learned
+            return keep(earlier, unknown, folder)
         limit = f"more than vocabulary.max_unknown_share, {100 * config.max_unknown_share:g} %"
         log.warning(
             "%-16s renewed   %.2f %% of the new text's tokens are unknown, %s", "build_vocabulary", 100 * unknown, limit
         )
     manifests.write_atomically(folder / MODEL, model)
     counts = {"pieces": Vocabulary(model).size, "sampled_pairs": len(sample)}
-    facts = {"learned_at": len(generations), "unknown_share": unknown_share(model, new)}
-    return Outcome(counts, facts, starts_anew=True)
+    return Outcome(counts, {"learned_at": len(generations), "unknown_share": left}, starts_anew=True)
 
 
-def keep(model: bytes, earlier: Manifest | None, unknown: float, folder: Path) -> Outcome:
+def keep(earlier: Manifest, unknown: float, folder: Path) -> Outcome:
     """The vocabulary of the generations before, for this one too."""
-    manifests.write_atomically(folder / MODEL, model)
-    learned_at = earlier.facts["learned_at"] if earlier else 0
-    return Outcome({"generations_kept_for": 1}, {"learned_at": learned_at, "unknown_share": unknown})
+    manifests.write_atomically(folder / MODEL, earlier.path(MODEL).read_bytes())
+    facts = {"learned_at": earlier.facts["learned_at"], "unknown_share": unknown}
+    return Outcome({"generations_kept_for": 1}, facts)
 
 
 def unknown_share(model: bytes, pairs: list[SentencePair]) -> float:

@@ -3,6 +3,7 @@
 Everything is counted in the files themselves, so that what a manifest says is what lies on disk.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +33,25 @@ def count_clean(folder: Path, read: int) -> dict[str, int]:
             rejected[reason] = rejected.get(reason, 0) + number
     if kept + sum(rejected.values()) != read:
         raise RuntimeError(f"{read} pairs were read, but {kept} kept and {rejected} rejected: some were lost")
-    reasons = {f"train.rejected.{reason}": rejected[reason] for reason in sorted(rejected)}
+    by_reason = {f"train.rejected.{reason}": rejected[reason] for reason in sorted(rejected)}
     files = [folder / f"{split}.parquet" for split in ("dev", "test")]
     held_out = {file.stem: count_pairs(file) for file in files if file.exists()}
-    return {"train.read": read, "train.kept": kept, **reasons, **held_out}
+    return {"train.read": read, "train.kept": kept, **by_reason, **held_out}
+
+
+def reasons(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
+    """The counts below a prefix, the largest first.
+
+    >>> reasons({"train.kept": 7, "train.rejected.empty": 1, "train.rejected.too_long": 2}, "train.rejected.")
+    {'too_long': 2, 'empty': 1}
+    """
+    found = {name.removeprefix(prefix): number for name, number in counts.items() if name.startswith(prefix)}
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
+def listed(counted: Mapping[str, int]) -> str:
+    """Reasons and their numbers in a message."""
+    return ", ".join(f"{name} {number:,}" for name, number in counted.items())
 
 
 def check_rejected(config: CleanConfig, counts: dict[str, int]) -> None:
@@ -43,14 +59,10 @@ def check_rejected(config: CleanConfig, counts: dict[str, int]) -> None:
 
     Copies of what is known and held-out sentences are no fault of a text and do not count.
     """
-    prefix = "train.rejected."
-    faults = {name.removeprefix(prefix): number for name, number in counts.items() if name.startswith(prefix)}
-    faults = {name: number for name, number in faults.items() if name not in NO_FAULTS}
+    faults = {name: n for name, n in reasons(counts, "train.rejected.").items() if name not in NO_FAULTS}
     judged = counts["train.kept"] + sum(faults.values())
     if judged >= FEWEST_JUDGED and sum(faults.values()) > config.max_rejected * judged:
-        most = ", ".join(
-            f"{name} {faults[name]:,}" for name in sorted(faults, key=lambda name: -faults[name])[:SAMPLES]
-        )
+        most = listed(dict(list(faults.items())[:SAMPLES]))
         cause = f"{most}; swapped sides, or labels of other languages? clean.max_rejected=1 takes the rest"
         share = f"{sum(faults.values()):,} of {judged:,} pairs rejected"
         raise InputError("clean.max_rejected", share, f"at most {100 * config.max_rejected:g} %", cause)
@@ -60,8 +72,7 @@ def check_clean(config: CleanConfig, counts: dict[str, int], given: dict[str, li
     """Raises `InputError` where cleaning left nothing to train on, or less to hold out than was asked for."""
     usable = counts["train.kept"] + counts.get("train.rejected.held_out", 0)
     if not usable:
-        reasons = ", ".join(f"{key.split('.')[-1]} {n:,}" for key, n in counts.items() if ".rejected." in key)
-        cause = f"{reasons}; the rules are keys of the section clean"
+        cause = f"{listed(reasons(counts, 'train.rejected.'))}; the rules are keys of the section clean"
         shown = f"{counts['train.read']:,} pairs, all rejected"
         raise InputError("corpus.train", shown, "at least one pair that survives cleaning", cause)
     for split in ("test", "dev"):
@@ -89,8 +100,8 @@ def sample_rejects(folder: Path) -> dict[str, list[list[str]]]:
     samples: dict[str, list[list[str]]] = {}
     for path in sorted((folder / "rejects").glob("*.parquet")):
         with pq.ParquetFile(path) as file:
-            reasons = file.read(columns=["reason"])["reason"].to_numpy()
-            for reason, first in zip(*np.unique(reasons.astype(str), return_index=True), strict=True):
+            column = file.read(columns=["reason"])["reason"].to_numpy()
+            for reason, first in zip(*np.unique(column.astype(str), return_index=True), strict=True):
                 if len(samples.setdefault(str(reason), [])) < SAMPLES:  # rejects are in the order of their reasons
                     block = file.read_row_group(int(first) // BLOCK).slice(int(first) % BLOCK, SAMPLES).to_pylist()
                     samples[str(reason)] += [shown(row) for row in block if row["reason"] == reason]

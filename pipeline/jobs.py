@@ -69,7 +69,7 @@ def clean(
     with runners.open_pipeline(beam, stage="clean", pairs=read) as job:
         held_out = transforms.HoldOut(config, given["dev"], given["test"])
         judge = ParDo(transforms.JudgeBlock(config, languages_of(corpus), held_out.candidates, read))
-        judge = judge.with_output_types(transforms.Part, **{transforms.CANDIDATES: bytes})
+        judge = judge.with_output_types(transforms.ShardRows, **{transforms.CANDIDATES: bytes})
         listed = job | "list blocks" >> Create(blocks) | "spread blocks" >> Reshuffle()
         judged = listed | "judge pairs" >> judge.with_outputs(transforms.CANDIDATES, main="judged")
         sets = judged[transforms.CANDIDATES] | held_out

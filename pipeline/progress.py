@@ -4,6 +4,7 @@ import logging
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
@@ -11,11 +12,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 SECONDS_BETWEEN_LINES = 5.0
+ENOUGH_TO_TELL = 0.01  # share of the work from which on the time left is told
 
 log = logging.getLogger("nightshift")
 
 
-class ProgressLine:
+class ProgressLine(ABC):
     """How far something is; what it says beside that, its kinds decide in `line`. Use it in a `with` statement.
 
     Args:
@@ -54,9 +56,9 @@ class ProgressLine:
         if self.on_terminal:
             self.bar.stop()
 
+    @abstractmethod
     def line(self) -> str:
         """The figures, without the time left."""
-        raise NotImplementedError
 
     def show(self) -> None:
         """Brings the bar up to date, or writes a line if the last one is some seconds old."""
@@ -75,8 +77,11 @@ class ProgressLine:
 
     @property
     def seconds_left(self) -> float | None:
-        """How long the rest takes at the speed so far; None where the end is not known."""
-        if self.total is None:
+        """How long the rest takes at the speed so far; None where the end is not known, or hardly begun with.
+
+        The first things that are done pay for all that is loaded or compiled, and would promise hours.
+        """
+        if self.total is None or self.done - self.first < self.total * ENOUGH_TO_TELL:
             return None
         return self.seconds * max(0, self.total - self.done) / max(1, self.done - self.first)
 

@@ -39,7 +39,7 @@ from pipeline.selection import (
 from pipeline.vocabulary import Vocabulary
 
 Block = tuple[str, int, int]  # a Parquet file, the number of a row group in it, the rank of its origin
-Part = tuple[int, bytes]  # a shard's number, packed rows for it
+ShardRows = tuple[int, bytes]  # a shard's number, packed rows for it
 
 HELD_OUT = "held_out"  # the origin of the dev and the test set
 CANDIDATES = "candidates"
@@ -181,11 +181,11 @@ class WriteCleanShards(beam.PTransform):
         self.origins = list(origins)
         self.earlier = list(earlier)
 
-    def expand(self, judged: PCollection[Part]) -> PCollection[int]:
+    def expand(self, judged: PCollection[ShardRows]) -> PCollection[int]:
         # A shard that no pair falls into must still be written, so every number goes in with no pairs.
         nothing = packed(JUDGED_SCHEMA.empty_table())
         numbered = beam.Create([(shard, nothing) for shard in range(self.config.shards)])
-        numbers = judged.pipeline | "number shards" >> numbered.with_output_types(Part)
+        numbers = judged.pipeline | "number shards" >> numbered.with_output_types(ShardRows)
         return (
             (judged, numbers)
             | "join numbers and pairs" >> beam.Flatten()

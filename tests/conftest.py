@@ -89,3 +89,22 @@ def wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
             if server.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"fake-gcs-server does not answer at {url}; exit code {server.poll()}") from error
             time.sleep(0.05)
+
+
+class Clock:
+    """A clock that tests move."""
+
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The time as progress lines see it."""
+    from pipeline import progress
+
+    clock = Clock()
+    monkeypatch.setattr(progress, "time", clock)
+    return clock

@@ -1,30 +1,14 @@
 import io
 import logging
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from model.progress import TrainingProgress
-from pipeline import progress
 
 
-class Clock:
-    """A clock that tests move."""
-
-    now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(progress, "time", clock)
-    return clock
-
-
-def test_a_log_gets_a_line_every_five_seconds(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_log_gets_a_line_every_five_seconds(clock: Any, caplog: pytest.LogCaptureFixture) -> None:
     with (
         caplog.at_level(logging.INFO, "nightshift"),
         TrainingProgress(100, console=Console(file=io.StringIO())) as shown,
@@ -38,7 +22,7 @@ def test_a_log_gets_a_line_every_five_seconds(clock: Clock, caplog: pytest.LogCa
     ]
 
 
-def test_time_left_counts_the_steps_of_this_run_only(clock: Clock) -> None:
+def test_time_left_counts_the_steps_of_this_run_only(clock: Any) -> None:
     shown = TrainingProgress(100, done=80, console=Console(file=io.StringIO()))
     clock.now += 5
     shown.update(90, 1.0, 10)

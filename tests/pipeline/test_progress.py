@@ -5,24 +5,7 @@ import threading
 import pytest
 from rich.console import Console
 
-from pipeline import progress
 from pipeline.progress import JobProgress
-
-
-class Clock:
-    """A clock that tests move."""
-
-    now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(progress, "time", clock)
-    return clock
 
 
 @pytest.fixture
