@@ -4,19 +4,23 @@
 Verdict(pair=SentencePair(source='Light rain.', target=''), reason='empty')
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import Any, Literal
 
 from pydantic import Field
 
 from pipeline.holdout import HoldOutConfig
 from pipeline.normalization import NormalizeConfig, Normalizer
+from pipeline.quick_look import find_good
 from pipeline.records import SentencePair, Verdict
 from pipeline.rules.both_sides import PAIR_RULES
 from pipeline.rules.language_id import LanguageIdConfig, LanguageIdentifier
 from pipeline.rules.languages import language
 from pipeline.rules.one_side import SIDE_RULES
 from pipeline.rules.parameters import RuleConfig, Side
+
+WORTH_A_LOOK = 256  # pairs
 
 
 class CleanConfig(RuleConfig):
@@ -58,7 +62,10 @@ class Judge:
 
     def __call__(self, pairs: Sequence[SentencePair]) -> list[Verdict]:
         """One verdict a pair, in their order."""
-        verdicts = [self.judge(pair) for pair in pairs]
+        good = self.find_good(pairs)
+        verdicts = [
+            Verdict(pair, None) if is_good else self.judge(pair) for pair, is_good in zip(pairs, good, strict=True)
+        ]
         if self.identify is None:
             return verdicts
         kept = [place for place, verdict in enumerate(verdicts) if verdict.reason is None]
@@ -66,6 +73,14 @@ class Judge:
             if is_wrong:
                 verdicts[place] = Verdict(verdicts[place].pair, "wrong_language")
         return verdicts
+
+    def find_good(self, pairs: Sequence[SentencePair]) -> Iterable[bool]:
+        """Which pairs are good for certain: none of a few, as the tables would cost more than they save."""
+        if len(pairs) < WORTH_A_LOOK:
+            return repeat(False, len(pairs))
+        sources, targets = [pair.source for pair in pairs], [pair.target for pair in pairs]
+        good: list[bool] = find_good(self.config, self.config.normalize, self.languages, sources, targets).tolist()
+        return good
 
     def judge(self, pair: SentencePair) -> Verdict:
         """The verdict of the rules alone: the first reason found, the cheap ones first."""

@@ -31,6 +31,7 @@ from tfx_bsl.coders import example_coder
 
 from pipeline.errors import InputError
 from pipeline.manifest import write_atomically
+from pipeline.vocabulary import IDS
 
 SIDES = ("source", "target")
 FEATURES = (*SIDES, "origin")
@@ -67,7 +68,7 @@ class ShardWriter:
 
     def __init__(self, shard: Path) -> None:
         self.shard = shard
-        self.lengths: list[tuple[int, int]] = []
+        self.lengths = [np.zeros((0, 2), np.int32)]
         self._partial = shard.with_name(f".{shard.name}.{uuid4().hex}.partial")
 
     def __enter__(self) -> Self:
@@ -79,12 +80,13 @@ class ShardWriter:
         )
         return self
 
-    def write(self, sources: Ids, targets: Ids, origins: Sequence[int]) -> None:
+    def write(self, sources: pa.LargeListArray, targets: pa.LargeListArray, origins: Sequence[int]) -> None:
         """Adds pairs; raises `ValueError` if there are not as many sources as targets and origins."""
         if not len(sources) == len(targets) == len(origins):
             raise ValueError(f"{len(sources)} sources, {len(targets)} targets, {len(origins)} origins: they are pairs")
         self._file.write(b"".join(map(frame, encode(sources, targets, origins))))
-        self.lengths += zip(map(len, sources), map(len, targets), strict=True)
+        lengths = [side.value_lengths().to_numpy(zero_copy_only=False) for side in (sources, targets)]
+        self.lengths.append(np.stack(lengths, axis=1).astype(np.int32))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -94,7 +96,7 @@ class ShardWriter:
                 self._file.close()
             if kind is None:
                 index = io.BytesIO()
-                np.save(index, np.array(self.lengths, np.int32).reshape(-1, 2))
+                np.save(index, np.concatenate(self.lengths))
                 write_atomically(lengths_path(self.shard), index.getvalue())
                 self._partial.replace(self.shard)
         finally:
@@ -104,7 +106,8 @@ class ShardWriter:
 def write_shard(shard: Path, sources: Ids, targets: Ids, origins: Sequence[int] | None = None) -> None:
     """Writes a shard in one go, by default of a single origin."""
     with ShardWriter(shard) as writer:
-        writer.write(sources, targets, [0] * len(sources) if origins is None else origins)
+        sides = pa.array(sources, IDS), pa.array(targets, IDS)
+        writer.write(*sides, [0] * len(sources) if origins is None else origins)
 
 
 def read_shard(shard: Path) -> PairIds:
@@ -126,13 +129,12 @@ def read_lengths(shard: Path) -> npt.NDArray[np.int32]:
     return lengths
 
 
-def encode(sources: Ids, targets: Ids, origins: Sequence[int]) -> Iterator[bytes]:
+def encode(sources: pa.LargeListArray, targets: pa.LargeListArray, origins: Sequence[int]) -> Iterator[bytes]:
     """Serialized Examples of pairs of id lists, the same bytes in every process."""
-    if not sources:
+    if not len(sources):
         return
-    columns = [pa.array(ids, type=pa.large_list(pa.int64())) for ids in (sources, targets)]
     offsets = pa.array(np.arange(len(origins) + 1), pa.int64())
-    columns.append(pa.LargeListArray.from_arrays(offsets, pa.array(origins, pa.int64())))
+    columns = [sources, targets, pa.LargeListArray.from_arrays(offsets, pa.array(origins, pa.int64()))]
     encoder = example_coder.RecordBatchToExamplesEncoder()
     for example in encoder.encode(pa.RecordBatch.from_arrays(columns, names=list(FEATURES))):
         yield in_order(example)

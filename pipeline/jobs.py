@@ -27,7 +27,7 @@ class ShardConfig(StageConfig):
     compression: Literal["none", "gzip"] = Field("none", description="Of the TFRecord files.")
 
 
-@stage("clean", section="clean", version=2, takes=("corpus",), makes="pairs", grows=True)
+@stage("clean", section="clean", version=3, takes=("corpus",), makes="pairs", grows=True)
 def clean(
     config: CleanConfig, corpus: Manifest, *, folder: Path, beam: BeamConfig, earlier: Manifest | None
 ) -> Outcome:

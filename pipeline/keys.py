@@ -18,15 +18,16 @@ class _Folding(dict[int, str]):
 
     def __missing__(self, code: int) -> str:
         sign = chr(code)
-        kept = sign if sign.isalnum() or unicodedata.category(sign).startswith("M") else " "
+        kept = sign if sign.isalnum() or unicodedata.category(sign).startswith("M") else ""
         self[code] = kept
         return kept
 
 
 _FOLDING = _Folding()
 _DIGITS = re.compile(r"\d+")
-_WORDS = re.compile(r"\w+")
-_LATIN = bytes(ord(chr(code).lower()) if chr(code).isalnum() else ord(" ") for code in range(256))
+_NO_WORDS = re.compile(r"[\W_]+")
+_SMALL = bytes(ord(chr(code).lower()) for code in range(256))
+_SIGNS = bytes(code for code in range(256) if not chr(code).isalnum())
 _SHARP_S = "ß".encode("latin-1")
 # Latin-1 characters of which NFKC and case folding leave one, the small one; superscripts, fractions and such are not.
 _SIMPLE = bytes(code for code in range(256) if unicodedata.normalize("NFKC", chr(code)).casefold() == chr(code).lower())
@@ -34,36 +35,36 @@ _SIMPLE += _SHARP_S
 
 
 def side_key(text: str) -> str:
-    """What two sentences share that differ only in case, punctuation, spacing or compatibility characters.
+    """What two sentences share that differ only in case, punctuation, spaces or compatibility characters.
 
     Both sides of every pair of every night are put to it, so common alphabets have quicker ways to the same result.
 
-    >>> side_key("Light RAIN, tonight!") == side_key("light rain tonight")
+    >>> side_key("Light RAIN, to-night!") == side_key("light rain tonight")
     True
     """
     if text.isascii():
-        return b" ".join(text.encode().translate(_LATIN).split()).decode() or text.strip()
+        return text.encode().translate(_SMALL, _SIGNS).decode() or text.strip()
     try:
         latin = text.encode("latin-1")
     except UnicodeEncodeError:
         return _key_in_any_script(text)
     if latin.translate(None, _SIMPLE):
         return _key_in_any_script(text)
-    words = latin.translate(_LATIN).replace(_SHARP_S, b"ss").split()
-    return b" ".join(words).decode("latin-1") or text.strip()
+    return latin.translate(_SMALL, _SIGNS).replace(_SHARP_S, b"ss").decode("latin-1") or text.strip()
 
 
 def _key_in_any_script(text: str) -> str:
-    """`side_key` as it is defined: folded characters, and one space for whatever is no letter, digit or mark."""
+    """`side_key` as it is defined: folded characters, of which letters, digits and marks stay."""
     folded = unicodedata.normalize("NFKC", text).casefold()
-    if _marks().search(folded):
-        return " ".join(folded.translate(_FOLDING).split()) or folded.strip()
-    return " ".join(_WORDS.findall(folded.replace("_", " "))) or folded.strip()
+    kept = folded.translate(_FOLDING) if _marks().search(folded) else _NO_WORDS.sub("", folded)
+    return kept or folded.strip()
 
 
 @cache
 def _marks() -> re.Pattern[str]:
-    """What finds combining marks, which a word is not to be parted at, and anything of the rarer planes."""
+    """What finds combining marks, which stay although no regular expression takes them for a part of a word, and
+    anything of the rarer planes.
+    """
     marks = (chr(code) for code in range(0x10000) if unicodedata.category(chr(code)).startswith("M"))
     return re.compile(f"[{''.join(marks)}\U00010000-\U0010ffff]")
 
@@ -71,7 +72,7 @@ def _marks() -> re.Pattern[str]:
 def side_digest(text: str) -> bytes:
     """64-bit hash of `side_key`: what a held-out sentence is looked up by among very many."""
     if text.isascii():  # the same without a way through characters
-        folded = b" ".join(text.encode().translate(_LATIN).split()) or text.strip().encode()
+        folded = text.encode().translate(_SMALL, _SIGNS) or text.strip().encode()
     else:
         folded = side_key(text).encode()
     return hashlib.blake2b(folded, digest_size=8).digest()
@@ -97,4 +98,4 @@ def loose_side_hash(text: str) -> int:
 
 
 def _loose(text: str) -> str:
-    return _DIGITS.sub("0", side_key(text).replace(" ", ""))
+    return _DIGITS.sub("0", side_key(text))

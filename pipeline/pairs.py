@@ -103,15 +103,16 @@ def read_pairs(path: Path) -> Iterator[SentencePair]:
 
 def read_block(path: Path, block: int) -> list[SentencePair]:
     """The pairs of one block of a file."""
-    columns = read_columns(path, block, SCHEMA.names)
-    return list(map(SentencePair, *columns))
-
-
-def read_columns(path: Path, block: int, names: list[str]) -> list[list[str]]:
-    """Some columns of one block of a file."""
     found = path.stat()
-    table = opened(path, found.st_size, found.st_mtime_ns).read_row_group(block, columns=names)
-    return [table[name].to_pylist() for name in names]
+    table = opened(path, found.st_size, found.st_mtime_ns).read_row_group(block, columns=SCHEMA.names)
+    return list(map(SentencePair, *(table[side].to_pylist() for side in SCHEMA.names)))
+
+
+def read_tables(path: Path, blocks: int) -> Iterator[pa.Table]:
+    """The rows of a file in order, so many blocks at a time."""
+    with pq.ParquetFile(path) as file:
+        for start in range(0, file.num_row_groups, blocks):
+            yield file.read_row_groups(range(start, min(start + blocks, file.num_row_groups)))
 
 
 @lru_cache(maxsize=8)

@@ -13,6 +13,7 @@ import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
 from pipeline.cleaning import CleanConfig, Judge
@@ -20,7 +21,7 @@ from pipeline.examples import ShardWriter
 from pipeline.holdout import HeldOut, hold_out
 from pipeline.manifest import write_atomically
 from pipeline.normalization import Normalizer
-from pipeline.pairs import CLEAN_SCHEMA, count_blocks, read_block, read_columns, write_pairs, write_table
+from pipeline.pairs import SCHEMA, read_block, read_tables, write_pairs, write_table
 from pipeline.records import SentencePair
 from pipeline.running.counters import count
 from pipeline.selection import (
@@ -46,6 +47,7 @@ CANDIDATES = "candidates"
 CANDIDATES_PER_PLACE = 20  # how many pairs are looked at for each place in a held-out set, as some share a side
 NO_KEYS = np.zeros((0, KEY_BYTES), np.uint8)
 NO_SIDES = np.zeros(0, np.uint64)
+BLOCKS_ENCODED_AT_ONCE = 16  # as the more text there is at once, the fewer of its words are new
 SPARE_CANDIDATES = 8  # times as many are looked at, as some are rejected
 MERGE_BEYOND = 4  # times as many rows as are wanted are gathered before the smallest of them are looked for
 
@@ -233,7 +235,7 @@ class EncodeShard(beam.DoFn):
 
     def __init__(self, vocabulary: bytes, origins: Sequence[str]) -> None:
         self.proto = vocabulary
-        self.origins = {name: index for index, name in enumerate(origins)}
+        self.origins = pa.array(list(origins), pa.string())
 
     def setup(self) -> None:
         """Loads the vocabulary once a worker."""
@@ -241,14 +243,15 @@ class EncodeShard(beam.DoFn):
 
     def process(self, files: tuple[str, str]) -> Iterator[str]:
         """Encodes one file into another."""
-        pairs, shard = Path(files[0]), Path(files[1])
-        with ShardWriter(shard) as writer:
-            for block in range(count_blocks(pairs)):
-                sources, targets, origins = read_columns(pairs, block, CLEAN_SCHEMA.names)
-                ids = self.vocabulary.encode(sources), self.vocabulary.encode(targets)
-                writer.write(*ids, [self.origins[name] for name in origins])
-                count("pairs", len(sources))
-                count("tokens", sum(map(len, ids[0])) + sum(map(len, ids[1])))
+        with ShardWriter(Path(files[1])) as writer:
+            for pairs in read_tables(Path(files[0]), BLOCKS_ENCODED_AT_ONCE):
+                sources, targets = (
+                    self.vocabulary.encode_column(pairs[side].combine_chunks()) for side in SCHEMA.names
+                )
+                origins = pc.index_in(pairs["origin"].cast(pa.string()), value_set=self.origins)
+                writer.write(sources, targets, origins.combine_chunks())
+                count("pairs", len(pairs))
+                count("tokens", len(sources.flatten()) + len(targets.flatten()))
         yield files[1]
 
 

@@ -8,17 +8,22 @@ import io
 import re
 import tempfile
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import sentencepiece
 from pydantic import Field
 
 from pipeline.config import StageConfig
 from pipeline.errors import InputError
-from pipeline.piece_model import without_paths
+from pipeline.piece_model import is_bpe, without_paths
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
+SPACE = "\u2581"  # as pieces show it: at the beginning of a word
+IDS = pa.large_list(pa.int64())
 
 # The model's own normalisation, in SentencePiece's form: any white space is a space, as cleaning has it, and nothing
 # else changes, because what cleaning left is what the model must be able to write.
@@ -78,11 +83,36 @@ class Vocabulary:
         """The text of one token id."""
         return str(self._processor.id_to_piece(token))
 
+    @cached_property
+    def is_of_words(self) -> bool:
+        """Whether the tokens of a sentence are those of its words one after the other.
+
+        So it is with byte-pair encoding where no piece reaches over a space. The unigram model adds up the scores of a
+        sentence, where rounding may decide between two ways to part a word that are as good.
+        """
+        reaches_over = any(SPACE in self.piece(token)[1:] for token in range(self.size))
+        return is_bpe(self.proto) and not reaches_over and self._processor.piece_to_id(SPACE) != UNK
+
     def encode(self, sentences: list[str]) -> list[list[int]]:
         """Token ids of each sentence."""
         # One thread: the jobs have a process for each core, and threads of their own would only compete with them.
         ids: list[list[int]] = self._processor.encode(sentences, out_type=int, num_threads=1)
         return ids
+
+    def encode_column(self, sentences: pa.Array) -> pa.LargeListArray:
+        """Token ids of each of many sentences: the same as those of `encode`, for a fifth of its time.
+
+        Most words of a text are a few thousand ones, and each is encoded once.
+
+        Letters: N sentences, W words, U different ones.
+        """
+        if not self.is_of_words or pc.any(pc.match_substring(sentences, SPACE)).as_py():
+            return pa.array(self.encode(sentences.to_pylist()), IDS)
+        words = pc.split_pattern(sentences, " ")
+        encoded = words.flatten().dictionary_encode()
+        ids = pa.array(self.encode(encoded.dictionary.to_pylist()), IDS).take(encoded.indices)  # [W]
+        ends = ids.offsets.take(words.offsets.cast(pa.int64()))  # [N + 1]
+        return pa.LargeListArray.from_arrays(ends, ids.values)
 
     def decode(self, ids: list[list[int]]) -> list[str]:
         """The text of each list of token ids."""

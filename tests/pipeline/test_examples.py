@@ -5,10 +5,12 @@ import sys
 import time
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from pipeline import examples
 from pipeline.errors import InputError
+from pipeline.vocabulary import IDS
 
 SOURCES = [[5, 6, 7], [8], [9, 10]]
 TARGETS = [[11], [12, 13, 14, 15], [300, 70_000]]
@@ -57,9 +59,9 @@ def test_a_compressed_shard_holds_the_same_and_no_time(tmp_path, monkeypatch):
 def test_blocks_written_one_by_one_make_the_same_shard(tmp_path):
     examples.write_shard(tmp_path / "a.tfrecord", SOURCES, TARGETS)
     with examples.ShardWriter(tmp_path / "b.tfrecord") as writer:
-        writer.write(SOURCES[:1], TARGETS[:1], [0])
-        writer.write([], [], [])
-        writer.write(SOURCES[1:], TARGETS[1:], [0, 0])
+        sources, targets = pa.array(SOURCES, IDS), pa.array(TARGETS, IDS)
+        for start, end in ((0, 1), (1, 1), (1, 3)):
+            writer.write(sources[start:end], targets[start:end], [0] * (end - start))
     assert (tmp_path / "a.tfrecord").read_bytes() == (tmp_path / "b.tfrecord").read_bytes()
     assert (tmp_path / "a.lengths.npy").read_bytes() == (tmp_path / "b.lengths.npy").read_bytes()
 

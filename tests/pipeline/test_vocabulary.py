@@ -1,4 +1,11 @@
+import io
+from functools import cache
+
+import pyarrow as pa
 import pytest
+import sentencepiece
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.errors import InputError
 from pipeline.vocabulary import BOS, EOS, PAD, UNK, Vocabulary, VocabularyConfig, train_vocabulary
@@ -8,6 +15,12 @@ TEXT = ["Light rain in the evening.", "Rain tonight.", "Pluie faible dans la soi
 
 def learn(**fields):
     return train_vocabulary(VocabularyConfig(size=60, character_coverage=1.0, **fields), TEXT)
+
+
+@cache
+def learn_once(model_type):
+    size = {"bpe": 60, "unigram": 30}[model_type]
+    return train_vocabulary(VocabularyConfig(size=size, character_coverage=1.0, model_type=model_type), TEXT)
 
 
 @pytest.mark.parametrize(("model_type", "size"), [("bpe", 60), ("unigram", 30)])
@@ -44,6 +57,29 @@ def test_the_largest_size_that_is_named_works():
         train_vocabulary(VocabularyConfig(size=8000, character_coverage=1.0), TEXT)
     largest = int(caught.value.allowed.removeprefix("at most "))
     assert Vocabulary(train_vocabulary(VocabularyConfig(size=largest, character_coverage=1.0), TEXT)).size == largest
+
+
+@given(
+    st.lists(
+        st.text(st.sampled_from([*"Light rain.soé", "雪", "\u00a0", "\u3000", "\u2581", "\x1c", "\n", "\0", "🙂"]))
+    )
+)
+@settings(deadline=None)
+@pytest.mark.parametrize("model_type", ["bpe", "unigram"])
+def test_columns_are_encoded_as_sentences_are(model_type, sentences):
+    vocabulary = Vocabulary(learn_once(model_type))
+    column = vocabulary.encode_column(pa.array([*sentences, *TEXT], pa.large_string()))
+    assert column.to_pylist() == vocabulary.encode([*sentences, *TEXT])
+    assert vocabulary.is_of_words == (model_type == "bpe")
+
+
+def test_pieces_that_reach_over_spaces_are_seen():
+    model = io.BytesIO()
+    learn = {"vocab_size": 60, "model_type": "bpe", "split_by_whitespace": False, "minloglevel": 2}
+    sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(TEXT), model_writer=model, **learn)
+    vocabulary = Vocabulary(model.getvalue())
+    assert not vocabulary.is_of_words
+    assert vocabulary.encode_column(pa.array(TEXT, pa.large_string())).to_pylist() == vocabulary.encode(TEXT)
 
 
 def test_a_file_that_is_no_vocabulary(tmp_path):
