@@ -62,9 +62,7 @@ def _key_in_any_script(text: str) -> str:
 
 @cache
 def _marks() -> re.Pattern[str]:
-    """What finds combining marks, which stay although no regular expression takes them for a part of a word, and
-    anything of the rarer planes.
-    """
+    """What finds combining marks, which stay though words hold none to regular expressions, and the rarer planes."""
     marks = (chr(code) for code in range(0x10000) if unicodedata.category(chr(code)).startswith("M"))
     return re.compile(f"[{''.join(marks)}\U00010000-\U0010ffff]")
 
