@@ -1,20 +1,78 @@
 """The loss: cross-entropy as a sum over real tokens, to be divided once.
 
-Letters: N tokens, V tokens of the vocabulary.
+Letters: N tokens, F width of what the softmax sees, V tokens of the vocabulary.
 """
+
+from typing import Any
 
 import tensorflow as tf
 
+CHUNK_BYTES = 1 << 25  # of logits at a time: all of a batch would be written and read again from main memory
 
-def cross_entropy(logits: tf.Tensor, targets: tf.Tensor, label_smoothing: float = 0.0) -> tf.Tensor:
-    """Cross-entropy of each token in nats: `[N, V]` and `[N]` to `[N]`.
+
+def cross_entropy(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """Cross-entropy of each token in nats: `[N, V]` and `[N]` to `[N]`."""
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
+
+
+def summed_cross_entropy(
+    features: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, targets: tf.Tensor, label_smoothing: float = 0.0
+) -> tf.Tensor:
+    """Sum over all tokens of their cross-entropy in nats, from what the softmax sees.
 
     With label smoothing the target is (1 - smoothing) at the true token and smoothing / V everywhere (Szegedy et al.,
-    2016). The gradient is softmax - target, computed together with the loss.
+    2016). With z the logits, t the true token and m their mean, the loss of a token is
+
+        (1 - smoothing) (log sum exp z - z_t) + smoothing (log sum exp z - m) = cross-entropy + smoothing (z_t - m)
+
+    The second part and its gradient need two products of width F, and no pass over V logits. The first part is worked
+    out some rows at a time, loss and gradient together, so that no more than `CHUNK_BYTES` of logits exist.
+
+    Args:
+        features: `[N, F]`.
+        table: the vectors of the vocabulary, `[V, F]`.
+        bias: `[V]`.
+        targets: the true tokens, int32 `[N]`.
+        label_smoothing: share of the target that is spread over the vocabulary.
     """
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def summed(features: tf.Tensor, table: tf.Tensor, bias: tf.Tensor) -> Any:
+        loss, at_features, at_table, at_bias = in_chunks(features, table, bias, targets)
+
+        def backward(change: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            return change * at_features, change * at_table, change * at_bias
+
+        return loss, backward
+
+    loss = summed(features, table, bias)
     if label_smoothing == 0:
-        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
-    tokens = tf.shape(logits)[1]
-    spread = label_smoothing / tf.cast(tokens, tf.float32)
-    labels = tf.one_hot(targets, tokens, on_value=1 - label_smoothing + spread, off_value=spread)
-    return tf.nn.softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+        return loss
+    true = tf.reduce_sum(features * tf.gather(table, targets), axis=1) + tf.gather(bias, targets)
+    mean = tf.linalg.matvec(features, tf.reduce_mean(table, axis=0)) + tf.reduce_mean(bias)
+    return loss + label_smoothing * tf.reduce_sum(true - mean)
+
+
+def in_chunks(features: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """The sum of the cross-entropies, and its gradients at features, table and bias."""
+    vocabulary, width = table.shape
+    rows = max(1, CHUNK_BYTES // (4 * vocabulary))
+    tokens = tf.shape(features)[0]
+    chunks = (tokens + rows - 1) // rows
+
+    def add(chunk: tf.Tensor, loss: tf.Tensor, at_features: Any, at_table: tf.Tensor, at_bias: tf.Tensor) -> Any:
+        part, true = (values[chunk * rows : (chunk + 1) * rows] for values in (features, targets))
+        logits = tf.matmul(part, table, transpose_b=True) + bias
+        losses, change = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(features=logits, labels=true)
+        return (
+            chunk + 1,
+            loss + tf.reduce_sum(losses),
+            at_features.write(chunk, tf.matmul(change, table)),
+            at_table + tf.matmul(change, part, transpose_a=True),
+            at_bias + tf.reduce_sum(change, axis=0),
+        )
+
+    room = tf.TensorArray(tf.float32, size=chunks, infer_shape=False, element_shape=[None, width])
+    nothing = tf.constant(0.0), room, tf.zeros_like(table), tf.zeros_like(bias)
+    _, loss, at_features, at_table, at_bias = tf.while_loop(lambda chunk, *_: chunk < chunks, add, (0, *nothing))
+    return loss, tf.reshape(at_features.concat(), [tokens, width]), at_table, at_bias

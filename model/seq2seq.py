@@ -109,13 +109,26 @@ class Seq2Seq(keras.layers.Layer):  # type: ignore[misc]
         features = decoder.run(self.decoder, self.attention, memory, state, projected, learns=learns)
         return tf.concat(features, axis=2)
 
+    def features(
+        self, sources: tf.Tensor, targets: tf.Tensor, dropout: Dropout | None
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """What the softmax sees at the N real target tokens, `[N, E]`, those tokens, `[N]`, and their rows, `[N]`."""
+        decoded = self.decode(*self.encode(sources, dropout), targets, dropout)
+        real = tf.where(tf.not_equal(tf.transpose(targets), PAD))  # [N, 2]: padding costs no softmax
+        features = drop(self.readout(tf.gather_nd(decoded, real)), dropout, 2)
+        return features, tf.gather_nd(tf.transpose(targets), real), real[:, 1]
+
     def predict(
         self, sources: tf.Tensor, targets: tf.Tensor, dropout: Dropout | None
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """The logits `[N, V]` at the N real target tokens, those tokens `[N]`, and whose they are, `[N]`."""
-        features = self.decode(*self.encode(sources, dropout), targets, dropout)
-        real = tf.where(tf.not_equal(tf.transpose(targets), PAD))  # [N, 2]: padding costs no softmax
-        return self.logits(tf.gather_nd(features, real), dropout), tf.gather_nd(tf.transpose(targets), real), real[:, 1]
+        features, tokens, rows = self.features(sources, targets, dropout)
+        return self.logits(features), tokens, rows
+
+    @property
+    def softmax(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """What it is made of: a vector for each token, `[V, E]`, and its bias, `[V]`."""
+        return tf.convert_to_tensor(self.table), tf.convert_to_tensor(self.output_bias)
 
     def step(self, memory: Memory, state: DecoderState, tokens: tf.Tensor) -> tuple[tf.Tensor, DecoderState]:
         """One step of a search: the tokens just written, `[B]`, to the next one's log-probabilities, `[B, V]`.
@@ -124,13 +137,14 @@ class Seq2Seq(keras.layers.Layer):  # type: ignore[misc]
         """
         projected = self.decoder.project(self.look_up(tokens))
         state = decoder.advance(self.decoder, self.attention, memory, state, projected)
-        logits = self.logits(tf.concat([state.cell[0], state.context], axis=1), None)
+        logits = self.logits(self.readout(tf.concat([state.cell[0], state.context], axis=1)))
         never = tf.scatter_nd([[PAD], [UNK], [BOS]], [MASKED] * 3, [tf.shape(logits)[1]])
         return tf.nn.log_softmax(logits) + never, state
 
-    def logits(self, features: tf.Tensor, dropout: Dropout | None) -> tf.Tensor:
-        """Unnormalised log-probabilities of the next token: `[N, H + M]` to `[N, V]`."""
-        return tf.matmul(drop(self.readout(features), dropout, 2), self.table, transpose_b=True) + self.output_bias
+    def logits(self, features: tf.Tensor) -> tf.Tensor:
+        """Unnormalised log-probabilities of the next token: `[N, E]` to `[N, V]`."""
+        table, bias = self.softmax
+        return tf.matmul(features, table, transpose_b=True) + bias
 
     def look_up(self, tokens: tf.Tensor) -> tf.Tensor:
         """The tokens' vectors."""

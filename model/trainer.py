@@ -18,7 +18,7 @@ import tensorflow as tf
 from model.batches import Batch
 from model.checkpoints import Arrays
 from model.config import TrainConfig
-from model.losses import cross_entropy
+from model.losses import summed_cross_entropy
 from model.schedules import learning_rate
 from model.seq2seq import Dropout, Seq2Seq
 
@@ -139,9 +139,9 @@ class Trainer:
         self, sources: tf.Tensor, targets: tf.Tensor, label_smoothing: float = 0.0, dropout: Dropout | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Sum of the cross-entropy over the real tokens, and their number as a float."""
-        logits, tokens, _ = self.model.predict(sources, targets, dropout)
-        losses = cross_entropy(logits, tokens, label_smoothing)
-        return tf.reduce_sum(losses), tf.cast(tf.size(losses), tf.float32)
+        features, tokens, _ = self.model.features(sources, targets, dropout)
+        loss = summed_cross_entropy(features, *self.model.softmax, tokens, label_smoothing)
+        return loss, tf.cast(tf.size(tokens), tf.float32)
 
 
 def adam(weight: tf.Variable, mean: tf.Variable, square: tf.Variable, gradient: tf.Tensor, rate: tf.Tensor) -> None:

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from model import losses
 from model.config import TrainConfig
 from model.losses import cross_entropy
 from model.schedules import learning_rate
@@ -14,15 +15,30 @@ def test_cross_entropy_is_minus_the_log_probability() -> None:
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
-def test_label_smoothing_spreads_the_target(smoothing: float) -> None:
-    logits = tf.random.stateless_normal([4, 5], [1, 1])
-    targets = np.array([0, 4, 2, 2])
-    truth = np.eye(5)[targets] * (1 - smoothing) + smoothing / 5
-    with tf.GradientTape() as tape:
-        tape.watch(logits)
-        loss = cross_entropy(logits, tf.constant(targets, tf.int32), smoothing)
-    np.testing.assert_allclose(loss, -(truth * tf.nn.log_softmax(logits).numpy()).sum(axis=1), rtol=1e-5)
-    np.testing.assert_allclose(tape.gradient(loss, logits), tf.nn.softmax(logits).numpy() - truth, atol=1e-6)
+@pytest.mark.parametrize(("tokens", "rows"), [(0, 3), (1, 3), (7, 3), (9, 3), (7, 100)])
+def test_the_sum_is_that_of_the_definition_in_chunks_of_any_size(
+    monkeypatch: pytest.MonkeyPatch, tokens: int, rows: int, smoothing: float
+) -> None:
+    monkeypatch.setattr(losses, "CHUNK_BYTES", rows * 4 * 5)
+    shapes = [[tokens, 4], [5, 4], [5]]
+    given = [tf.random.stateless_normal(shape, [seed, 1]) for seed, shape in enumerate(shapes)]
+    targets = tf.constant(np.array([0, 4, 2, 2, 1, 3, 0, 4, 1][:tokens], np.int32))
+
+    def defined(features: tf.Tensor, table: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+        truth = tf.one_hot(targets, 5) * (1 - smoothing) + smoothing / 5
+        return -tf.reduce_sum(truth * tf.nn.log_softmax(tf.matmul(features, table, transpose_b=True) + bias))
+
+    def summed(features: tf.Tensor, table: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+        return losses.summed_cross_entropy(features, table, bias, targets, smoothing)
+
+    found = []
+    for function in (defined, tf.function(summed)):
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            loss = 3.0 * function(*given)
+        found.append([loss, *tape.gradient(loss, given)])
+    for expected, value in zip(*found, strict=True):
+        np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def test_step_by_step_is_the_full_pass(cell: str, attention: str) -> None:
     tokens = tf.fill([3], BOS)
     for place in range(TARGETS.shape[1]):
         gains, state = model.step(memory, state, tokens)
-        whole = tf.nn.log_softmax(model.logits(features[place], None)).numpy()
+        whole = tf.nn.log_softmax(model.logits(model.readout(features[place]))).numpy()
         np.testing.assert_allclose(
             np.delete(gains, [PAD, UNK, BOS], 1), np.delete(whole, [PAD, UNK, BOS], 1), rtol=1e-4, atol=1e-5
         )
