@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from pipeline import code_points
 from pipeline.normalization import NormalizeConfig
+from pipeline.rules import both_sides, one_side
 from pipeline.rules.both_sides import FEWEST_COPIED, QUESTIONS, VARIANCE
 from pipeline.rules.languages import Language, are_related
 from pipeline.rules.one_side import LONGEST_SYLLABLES, LONGEST_UNIT
@@ -29,6 +30,26 @@ SLOTS = 1024  # that the words of a text fall into
 CERTAIN = 1 - 1e-9  # of a limit: enough below it to be so in any order of operations
 # A number for each character that is part of a word, whose sum stands for the word.
 RANDOM = np.random.default_rng(0).integers(0, 2**64, code_points.BEYOND + 1, np.uint64) * code_points.in_words()
+# The rules that are thought of here. With one more of them no pair is good until it has been asked about.
+CONSIDERED = {
+    one_side.is_empty,
+    one_side.has_control_characters,
+    one_side.has_lost_characters,
+    one_side.is_of_bad_length,
+    one_side.has_long_word,
+    one_side.has_few_letters,
+    one_side.is_in_wrong_script,
+    one_side.repeats_words,
+    both_sides.is_untranslated,
+    both_sides.is_out_of_proportion,
+    both_sides.is_unlikely_in_length,
+    both_sides.ends_otherwise,
+    both_sides.has_other_urls,
+    both_sides.has_other_emails,
+    both_sides.has_other_placeholders,
+    both_sides.has_other_numbers,
+    both_sides.is_copied_in_part,
+}
 Booleans = npt.NDArray[np.bool_]
 Hashes = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
@@ -150,6 +171,8 @@ def find_good(
     targets: Sequence[str],
 ) -> Booleans:
     """Which pairs are normalised already and pass every rule for certain, `[N]`."""
+    if not CONSIDERED.issuperset((*one_side.SIDE_RULES, *both_sides.PAIR_RULES)):
+        return np.zeros(len(sources), bool)
     found = [np.zeros(0, bool)]
     for start in range(0, len(sources), AT_ONCE):
         left, right = (

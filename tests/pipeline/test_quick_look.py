@@ -7,6 +7,7 @@ from pipeline.cleaning import CleanConfig, Judge
 from pipeline.quick_look import LONGEST, find_good
 from pipeline.readers.weather import weather_pairs
 from pipeline.records import SentencePair, Verdict
+from pipeline.rules import both_sides
 
 SENTENCES = [
     ("Light rain (5 mm) until 14:30, foggy in the evening.", "Pluie faible (5 mm) jusqu'à 14:30, brumeux le soir."),
@@ -91,6 +92,15 @@ def test_a_look_changes_no_verdict():
     pairs = [SentencePair(*(changed(chance, side) for side in chance.choice(SENTENCES))) for _ in range(2000)]
     judge = Judge(CleanConfig(language_id={"is_on": False}), ("en", "fr"))
     assert judge(pairs) == [judge.judge(pair) for pair in pairs]
+
+
+def test_a_rule_that_is_not_considered_is_asked_about_every_pair(monkeypatch):
+    def is_odd(config, source, target):
+        return "odd" if source.text.endswith("odd") else None
+
+    monkeypatch.setattr("pipeline.rules.both_sides.PAIR_RULES", (*both_sides.PAIR_RULES, is_odd))
+    judge = Judge(CleanConfig(language_id={"is_on": False}), ("en", "fr"))
+    assert not looked_at(judge, [SentencePair("Light rain.", "Pluie faible.")] * 300).any()
 
 
 def test_very_long_texts_are_left_to_the_rules():
