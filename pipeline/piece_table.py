@@ -6,9 +6,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.vocabulary import Vocabulary
-
-SPACE = "▁"  # how SentencePiece writes the space before a word
+from pipeline.vocabulary import SPACE, Vocabulary
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from pipeline.errors import InputError
 from pipeline.piece_model import is_bpe, without_paths
 
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
-SPACE = "\u2581"  # as pieces show it: at the beginning of a word
+SPACE = "\u2581"  # how pieces show the space before a word
 IDS = pa.large_list(pa.int64())
 
 # The model's own normalisation, in SentencePiece's form: any white space is a space, as cleaning has it, and nothing
