@@ -10,14 +10,13 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from pipeline import quick_look
 from pipeline.holdout import HoldOutConfig
 from pipeline.normalization import NormalizeConfig, Normalizer
-from pipeline.quick_look import find_good
 from pipeline.records import SentencePair, Verdict
-from pipeline.rules.both_sides import PAIR_RULES
+from pipeline.rules import both_sides, one_side
 from pipeline.rules.language_id import LanguageIdConfig, LanguageIdentifier
 from pipeline.rules.languages import language
-from pipeline.rules.one_side import SIDE_RULES
 from pipeline.rules.parameters import RuleConfig, Side
 
 WORTH_A_LOOK = 256  # pairs
@@ -62,7 +61,7 @@ class Judge:
 
     def __call__(self, pairs: Sequence[SentencePair]) -> list[Verdict]:
         """One verdict a pair, in their order."""
-        good = self.find_good(pairs)
+        good = self.look(pairs)
         verdicts = [
             Verdict(pair, None) if is_good else self.judge(pair) for pair, is_good in zip(pairs, good, strict=True)
         ]
@@ -74,12 +73,14 @@ class Judge:
                 verdicts[place] = Verdict(verdicts[place].pair, "wrong_language")
         return verdicts
 
-    def find_good(self, pairs: Sequence[SentencePair]) -> Iterable[bool]:
+    def look(self, pairs: Sequence[SentencePair]) -> Iterable[bool]:
         """Which pairs are good for certain: none of a few, as the tables would cost more than they save."""
         if len(pairs) < WORTH_A_LOOK:
             return repeat(False, len(pairs))
         sources, targets = [pair.source for pair in pairs], [pair.target for pair in pairs]
-        good: list[bool] = find_good(self.config, self.config.normalize, self.languages, sources, targets).tolist()
+        good: list[bool] = quick_look.find_good(
+            self.config, self.config.normalize, self.languages, sources, targets
+        ).tolist()
         return good
 
     def judge(self, pair: SentencePair) -> Verdict:
@@ -87,11 +88,11 @@ class Judge:
         clean = self.normalized(pair)
         source, target = Side(clean.source, self.languages[0]), Side(clean.target, self.languages[1])
         for side in (source, target):
-            for rule in SIDE_RULES:
+            for rule in one_side.SIDE_RULES:
                 reason = rule(self.config, side)
                 if reason is not None:
                     return Verdict(clean, reason)
-        for agreement in PAIR_RULES:
+        for agreement in both_sides.PAIR_RULES:
             reason = agreement(self.config, source, target)
             if reason is not None:
                 return Verdict(clean, reason)

@@ -10,8 +10,17 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.normalization import CYRILLIC, CYRILLIC_FIRST, STRAIGHT, WESTERN, WESTERN_FIRST, NormalizeConfig
+from pipeline.normalization import (
+    CYRILLIC,
+    CYRILLIC_FIRST,
+    ODD_FIRST,
+    STRAIGHT,
+    WESTERN,
+    WESTERN_FIRST,
+    NormalizeConfig,
+)
 from pipeline.rules.languages import Language
+from pipeline.rules.one_side import REPLACEMENT
 
 BEYOND = 0x10000  # the entry of whatever is not of the basic plane
 PLANE = "".join(map(chr, range(BEYOND)))
@@ -25,7 +34,7 @@ FIRST, SECOND = 16, 32  # the same for the second after the first: UTF-8 looks l
 IN_WORD = 64  # part of a word, as regular expressions see it
 FOLLOWING = DIGIT | SECOND
 
-SIGNS = "&<{%@√‚²³\ufffd"  # of entities, tags, placeholders, addresses, mojibake, powers, and of what got lost
+SIGNS = f"&<{{%@{ODD_FIRST}{REPLACEMENT}"  # of entities, tags, placeholders, addresses, mojibake, and of what got lost
 IN_PAIRS = " /wW"  # of white space to collapse, and in links
 
 # Five counts in one number: letters and their marks; signs of the language's scripts and letters of others; of what is
@@ -74,7 +83,7 @@ def in_words() -> npt.NDArray[np.bool_]:
 
 
 @cache
-def counts(language: Language) -> npt.NDArray[np.uint64]:
+def weights(language: Language) -> npt.NDArray[np.uint64]:
     """What each character adds to the five counts, `[P + 1]`."""
     own = inside(language.letters) if language.scripts else np.zeros(BEYOND, bool)
     letter, small, capital = (

@@ -49,7 +49,7 @@ def reasons(counts: Mapping[str, int], prefix: str) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
-def listed(counted: Mapping[str, int]) -> str:
+def in_words(counted: Mapping[str, int]) -> str:
     """Reasons and their numbers in a message."""
     return ", ".join(f"{name} {number:,}" for name, number in counted.items())
 
@@ -62,7 +62,7 @@ def check_rejected(config: CleanConfig, counts: dict[str, int]) -> None:
     faults = {name: n for name, n in reasons(counts, "train.rejected.").items() if name not in NO_FAULTS}
     judged = counts["train.kept"] + sum(faults.values())
     if judged >= FEWEST_JUDGED and sum(faults.values()) > config.max_rejected * judged:
-        most = listed(dict(list(faults.items())[:SAMPLES]))
+        most = in_words(dict(list(faults.items())[:SAMPLES]))
         cause = f"{most}; swapped sides, or labels of other languages? clean.max_rejected=1 takes the rest"
         share = f"{sum(faults.values()):,} of {judged:,} pairs rejected"
         raise InputError("clean.max_rejected", share, f"at most {100 * config.max_rejected:g} %", cause)
@@ -72,7 +72,7 @@ def check_clean(config: CleanConfig, counts: dict[str, int], given: dict[str, li
     """Raises `InputError` where cleaning left nothing to train on, or less to hold out than was asked for."""
     usable = counts["train.kept"] + counts.get("train.rejected.held_out", 0)
     if not usable:
-        cause = f"{listed(reasons(counts, 'train.rejected.'))}; the rules are keys of the section clean"
+        cause = f"{in_words(reasons(counts, 'train.rejected.'))}; the rules are keys of the section clean"
         shown = f"{counts['train.read']:,} pairs, all rejected"
         raise InputError("corpus.train", shown, "at least one pair that survives cleaning", cause)
     for split in ("test", "dev"):

@@ -60,9 +60,10 @@ BLOCK_TAG = re.compile(f"</?(?:{BLOCK}){ATTRIBUTES}>|<!--[^<>]*-->", re.IGNORECA
 # How Windows-1252 and Windows-1251 show the first byte of a character in UTF-8, and the bytes 80 to BF that follow it.
 WESTERN_FIRST = "\u00c2-\u00f4"
 CYRILLIC_FIRST = "\u0412-\u044f"
+ODD_FIRST = "√‚"  # of Mac Roman and of code page 437
 WESTERN = "\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"
 CYRILLIC = "\u0080-\u00bfЂЃѓЉЊЌЋЏђљњќћџЎўЈҐЁЄЇІіґёєјЅѕї€‚„…†‡‰‹‘’“”•–—™›№"
-MOJIBAKE = re.compile(f"[{WESTERN_FIRST}][{WESTERN}]|[{CYRILLIC_FIRST}][{CYRILLIC}]|[√‚]\\S|[\u0080-\u009f]")
+MOJIBAKE = re.compile(f"[{WESTERN_FIRST}][{WESTERN}]|[{CYRILLIC_FIRST}][{CYRILLIC}]|[{ODD_FIRST}]\\S|[\u0080-\u009f]")
 # A word in capitals, such as ĐÃ or MANHÃ, and what ends it: the same bytes as those of one letter, and no mojibake.
 CAPITALS = re.compile("[A-ZÀ-ÞĂĐĨŨƠƯ][\u00c2-\u00de](?:\u00a0|[‘’“”•–—™…](?!\\w))")
 STRAIGHT = str.maketrans(dict.fromkeys("‘’‚‛′ʼ´", "'") | dict.fromkeys("“”„‟«»″〝〞", '"'))

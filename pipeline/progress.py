@@ -81,7 +81,7 @@ class ProgressLine(ABC):
 
         The first things that are done pay for all that is loaded or compiled, and would promise hours.
         """
-        if self.total is None or self.done - self.first < self.total * ENOUGH_TO_TELL:
+        if self.total is None or self.done - self.first < (self.total - self.first) * ENOUGH_TO_TELL:
             return None
         return self.seconds * max(0, self.total - self.done) / max(1, self.done - self.first)
 

@@ -8,29 +8,31 @@ what is not cleared here is not bad, it is only not known to be good.
 Letters: N pairs, C characters of one side with a space before each text and one after the last, W words.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline import code_points
-from pipeline.normalization import NormalizeConfig
+from pipeline import code_points, normalization
+from pipeline.normalization import NormalizeConfig, Normalizer
 from pipeline.rules import both_sides, one_side
-from pipeline.rules.both_sides import FEWEST_COPIED, QUESTIONS, VARIANCE
+from pipeline.rules.both_sides import FEWEST_COPIED, VARIANCE
 from pipeline.rules.languages import Language, are_related
 from pipeline.rules.one_side import LONGEST_SYLLABLES, LONGEST_UNIT
 from pipeline.rules.parameters import RuleConfig
 
-AT_ONCE = 1024  # pairs, so that their characters fit into a core's cache
-LONGEST = 2000  # characters; longer texts are not looked at, so that no line takes all memory
+AT_ONCE = 1024  # pairs
+CHARACTERS_AT_ONCE = 200_000  # of a side, so that what is kept of them stays in a core's cache
+LONGEST = code_points.MOST // 2  # characters; longer texts are not looked at
 SPACE = ord(" ")
+ARMENIAN = "hy"
 SLOTS = 1024  # that the words of a text fall into
 CERTAIN = 1 - 1e-9  # of a limit: enough below it to be so in any order of operations
 # A number for each character that is part of a word, whose sum stands for the word.
 RANDOM = np.random.default_rng(0).integers(0, 2**64, code_points.BEYOND + 1, np.uint64) * code_points.in_words()
-# The rules that are thought of here. With one more of them no pair is good until it has been asked about.
+# The rules and steps that are thought of here: with one more of either no pair is good without having been asked about.
 CONSIDERED = {
     one_side.is_empty,
     one_side.has_control_characters,
@@ -50,6 +52,14 @@ CONSIDERED = {
     both_sides.has_other_numbers,
     both_sides.is_copied_in_part,
 }
+CONSIDERED_STEPS = {
+    normalization.repair_mojibake,
+    normalization.unescape_entities,
+    normalization.remove_tags,
+    normalization.straighten_quotes,
+    normalization.remove_invisible,
+    normalization.collapse_whitespace,
+}
 Booleans = npt.NDArray[np.bool_]
 Hashes = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
@@ -66,8 +76,8 @@ class Texts:
         lengths: of each text in characters, `[N]`.
         spaces: where words end, with the first before the first of them, `[W + 1]`.
         first: where the words of each text begin among all, `[N + 1]`.
-        random: sum of the numbers of all characters before each, `[C + 1]`.
-        counts: the same of what is counted of each, `[C + 1]`.
+        hashes_before: sum of the numbers of all characters before each, `[C + 1]`.
+        counts_before: sum of what is counted of them, `[C + 1]`.
     """
 
     def __init__(self, texts: Sequence[str], language: Language, config: NormalizeConfig) -> None:
@@ -80,25 +90,28 @@ class Texts:
         self.bits = code_points.kinds(config).take(self.codes, mode="clip")
         self.spaces = np.flatnonzero(self.codes == SPACE)
         self.first = np.searchsorted(self.spaces, self.starts - 1)
-        self.random = running(RANDOM.take(self.codes, mode="clip"))
-        self.counts = running(code_points.counts(language).take(self.codes, mode="clip"))
+        self.hashes_before = running(RANDOM.take(self.codes, mode="clip"))
+        self.counts_before = running(code_points.weights(language).take(self.codes, mode="clip"))
 
     @cached_property
     def words(self) -> Hashes:
-        """A number for what is between two spaces, the same for the same word, `[W]`."""
-        numbers: Hashes = np.diff(self.random[self.spaces])
+        """A number for what is between two spaces, `[W]`: the same for the same word, and seldom for two others.
+
+        Punctuation and the order of letters do not count. Taking two words for one costs a look by the rules, no more.
+        """
+        numbers: Hashes = np.diff(self.hashes_before[self.spaces])
         return numbers
 
     @cached_property
     def sums(self) -> Hashes:
-        """A number for each text, the same for the same text, `[N]`."""
-        numbers: Hashes = np.diff(self.random[self.starts])
+        """A number for each text, `[N]`, which as that of a word is the same for the same text."""
+        numbers: Hashes = np.diff(self.hashes_before[self.starts])
         return numbers
 
     def are_acceptable(self, config: RuleConfig) -> Booleans:
         """Which texts no rule about one side rejects, `[N]`."""
         language = self.language
-        counts = np.diff(self.counts[self.starts])
+        counts = np.diff(self.counts_before[self.starts])
         letters = code_points.field(counts, code_points.LETTERS)
         word_counts = np.diff(self.first)
         visible = self.lengths - word_counts + 1
@@ -111,7 +124,7 @@ class Texts:
         if language.scripts:
             own = code_points.field(counts, code_points.OWN) / min(1, language.length)
             foreign = code_points.field(counts, code_points.FOREIGN)
-            accepted &= CERTAIN * own >= config.min_script * (own + foreign)
+            accepted &= (foreign == 0) | (CERTAIN * own >= config.min_script * (own + foreign))
         return accepted & ~self.may_repeat(config.max_repeats)
 
     def are_unusual(self) -> Booleans:
@@ -135,7 +148,7 @@ class Texts:
             may |= np.diff(running(is_same)[first]) >= limit * unit
         return may
 
-    def numbers(self) -> tuple[Ints, Ints]:
+    def digit_runs(self) -> tuple[Ints, Ints]:
         """How many digits and ends of numbers each text has, `[N]`, and all of those in a row, an end as 0."""
         is_digit = self.bits & code_points.DIGIT != 0
         is_part = is_digit.copy()
@@ -148,11 +161,13 @@ class Texts:
         is_inside = self.bits & code_points.IN_WORD != 0
         borders = 1 + np.flatnonzero(is_inside[1:] != is_inside[:-1])
         starts, ends = borders[::2], borders[1::2]
-        counts = self.counts[ends] - self.counts[starts]
+        counts = self.counts_before[ends] - self.counts_before[starts]
         is_small = (code_points.field(counts, code_points.LARGE) == 0) & (ends - starts > 1)
         is_small &= code_points.field(counts, code_points.SMALL) > 0
         starts, ends = starts[is_small], ends[is_small]
-        return np.searchsorted(self.starts, starts, side="right") - 1, self.random[ends] - self.random[starts]
+        return np.searchsorted(self.starts, starts, side="right") - 1, self.hashes_before[ends] - self.hashes_before[
+            starts
+        ]
 
 
 def running(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -171,13 +186,14 @@ def find_good(
     targets: Sequence[str],
 ) -> Booleans:
     """Which pairs are normalised already and pass every rule for certain, `[N]`."""
-    if not CONSIDERED.issuperset((*one_side.SIDE_RULES, *both_sides.PAIR_RULES)):
+    rules = {*one_side.SIDE_RULES, *both_sides.PAIR_RULES}
+    if not (rules <= CONSIDERED and set(Normalizer(normalize).steps) <= CONSIDERED_STEPS):
         return np.zeros(len(sources), bool)
     found = [np.zeros(0, bool)]
-    for start in range(0, len(sources), AT_ONCE):
+    for start, end in parts(sources, targets):
         left, right = (
-            Texts(side[start : start + AT_ONCE], language, normalize)
-            for side, language in zip((sources, targets), languages, strict=True)
+            Texts(sources[start:end], languages[0], normalize),
+            Texts(targets[start:end], languages[1], normalize),
         )
         good = left.are_acceptable(config) & right.are_acceptable(config)
         good &= have_likely_lengths(config, left, right)
@@ -191,6 +207,18 @@ def find_good(
             good &= (left.lengths != right.lengths) | (left.sums != right.sums)
         found.append(good)
     return np.concatenate(found)
+
+
+def parts(sources: Sequence[str], targets: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Where the pairs that are looked at together begin and end."""
+    lengths = np.fromiter(map(max, map(len, sources), map(len, targets)), np.int64, len(sources))
+    ends = np.cumsum(np.minimum(lengths, LONGEST))
+    start = before = 0
+    while start < len(ends):
+        end = int(np.searchsorted(ends, before + CHARACTERS_AT_ONCE, side="right"))
+        end = min(max(end, start + 1), start + AT_ONCE)
+        yield start, end
+        start, before = end, int(ends[end - 1])
 
 
 def have_likely_lengths(config: RuleConfig, left: Texts, right: Texts) -> Booleans:
@@ -209,7 +237,7 @@ def have_likely_lengths(config: RuleConfig, left: Texts, right: Texts) -> Boolea
 
 def have_same_numbers(left: Texts, right: Texts) -> Booleans:
     """Which pairs have the same runs of digits in the same order."""
-    (many, ours), (others, theirs) = left.numbers(), right.numbers()
+    (many, ours), (others, theirs) = left.digit_runs(), right.digit_runs()
     same: Booleans = many == others
     owners = np.repeat(np.arange(len(many)), many * same)
     differs = ours[np.repeat(same, many)] != theirs[np.repeat(same, others)]
@@ -232,10 +260,13 @@ def may_be_copied(config: RuleConfig, left: Texts, right: Texts) -> Booleans:
 
 
 def may_end_otherwise(config: RuleConfig, left: Texts, right: Texts) -> Booleans:
-    """Which pairs may have ends of two kinds; a letter or a digit is no mark of an end, but where it may follow one."""
+    """Which pairs may have ends of two kinds.
+
+    A letter or a digit at the end is no mark, except in Armenian, whose mark of a question stands within a word.
+    """
     ends = [side.starts[1:] - 2 for side in (left, right)]
     may: Booleans = left.codes[ends[0]] != right.codes[ends[1]]
-    if config.same_ending == "kind" and not {left.language.code, right.language.code} & QUESTIONS.keys():
+    if config.same_ending == "kind" and ARMENIAN not in (left.language.code, right.language.code):
         for side, end in zip((left, right), ends, strict=True):
             may &= side.bits[end] & (code_points.LETTER | code_points.DIGIT) == 0
     return may

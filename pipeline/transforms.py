@@ -249,6 +249,8 @@ class EncodeShard(beam.DoFn):
                     self.vocabulary.encode_column(pairs[side].combine_chunks()) for side in SCHEMA.names
                 )
                 origins = pc.index_in(pairs["origin"].cast(pa.string()), value_set=self.origins)
+                if origins.null_count:
+                    raise RuntimeError(f"{files[0]} has pairs of origins that are not among {self.origins.to_pylist()}")
                 writer.write(sources, targets, origins.combine_chunks())
                 count("pairs", len(pairs))
                 count("tokens", len(sources.flatten()) + len(targets.flatten()))

@@ -91,7 +91,10 @@ class Vocabulary:
         sentence, where rounding may decide between two ways to part a word that are as good.
         """
         reaches_over = any(SPACE in self.piece(token)[1:] for token in range(self.size))
-        return is_bpe(self.proto) and not reaches_over and self._processor.piece_to_id(SPACE) != UNK
+        if reaches_over or not is_bpe(self.proto) or self._processor.piece_to_id(SPACE) == UNK:
+            return False
+        together, *apart = self.encode([" a  b ", "a", "b"])  # which differ if a model keeps spaces, or adds none
+        return together == [token for ids in apart for token in ids]
 
     def encode(self, sentences: list[str]) -> list[list[int]]:
         """Token ids of each sentence."""

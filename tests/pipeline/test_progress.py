@@ -58,6 +58,20 @@ def test_a_second_pass_is_counted_and_timed_anew(clock, caplog, file):
     ]
 
 
+def test_no_time_left_is_told_before_a_hundredth_of_what_was_left_is_done(clock, file):
+    shown = JobProgress("clean", 1000, console=file)
+    clock.now += 10
+    shown.advance(9)
+    assert shown.seconds_left is None
+    shown.advance(1)
+    assert shown.seconds_left == 990
+    resumed = JobProgress("clean", 1000, console=file)
+    resumed.first = resumed.done = 900
+    clock.now += 10
+    resumed.advance(1)
+    assert resumed.seconds_left == 990
+
+
 def test_a_terminal_gets_a_bar_that_goes_away(caplog):
     screen = io.StringIO()
     with JobProgress("clean", 200, console=Console(file=screen, force_terminal=True, width=100)) as shown:

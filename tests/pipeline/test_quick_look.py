@@ -3,7 +3,9 @@ import random
 import numpy as np
 import pytest
 
+from pipeline import quick_look
 from pipeline.cleaning import CleanConfig, Judge
+from pipeline.normalization import NormalizeConfig, Normalizer
 from pipeline.quick_look import LONGEST, find_good
 from pipeline.readers.weather import weather_pairs
 from pipeline.records import SentencePair, Verdict
@@ -54,7 +56,7 @@ def any_config(chance):
 
 def changed(chance, text):
     characters = list(text)
-    for _ in range(chance.choice([0, 0, 1, 2])):
+    for _ in range(chance.choice([0, 0, 0, 0, 1, 2])):
         place = chance.randrange(len(characters) + 1)
         characters[place : place + chance.randrange(2)] = chance.choice(SIGNS) * chance.choice([1, 1, 2])
     return "".join(characters * chance.choice([1, 1, 1, 2, 6]))
@@ -94,13 +96,68 @@ def test_a_look_changes_no_verdict():
     assert judge(pairs) == [judge.judge(pair) for pair in pairs]
 
 
+@pytest.mark.parametrize(
+    ("pair", "languages", "config"),
+    [
+        (("\u1100\u1161 a", "b c"), ("x", "y"), {}),  # two jamo become a syllable
+        (("\u0995\u09c7\u09be", "b"), ("bn", "y"), {}),  # two vowel signs become one, neither of a combining class
+        (("\u05d0\u05a1\u0591 a", "c"), ("x", "y"), {}),  # two accents change places
+        (("put {a} here", "ici"), ("x", "y"), {}),
+        (("see WWW.a.de", "voir"), ("x", "y"), {}),
+        (("see http://a.de", "voir"), ("x", "y"), {}),
+        (("write to me@a.de", "voir"), ("x", "y"), {}),
+        (("a box of 25³ cells", "une boîte de 25 cellules"), ("x", "y"), {}),
+        (("a ‚Äò b", "c"), ("x", "y"), {"max_ratio": 100}),
+        (("РЅРµР±Рѕ РјРѕСЂРµ", "Hello world"), ("ru", "y"), {}),  # Cyrillic in UTF-8 that was read as Windows-1251
+        (("schÃ¶n", "beau"), ("de", "y"), {}),
+        (("in 𝟐𝟎𝟏𝟗 a", "in the a"), ("x", "y"), {}),  # digits beyond the basic plane
+        (("one two ten us ab1 cd2", "one two ten la ef3 gh4"), ("en", "fr"), {"same_numbers": False}),
+        (("one two ten six red is ok so", "one two ten six red la le du"), ("en", "fr"), {}),
+        (("天气很好我们去园" * 6, "the weather is good"), ("zh", "en"), {"max_deviation": 0}),
+        (("天 气 好", "good weather now"), ("zh", "en"), {"min_words": 3}),
+        (("Ո՞վ է այստեղ", "Who is here now."), ("hy", "en"), {"same_ending": "kind"}),
+        (("is he here now?", "il est ici en ce moment."), ("x", "y"), {}),
+        (("x  y", "a b"), ("x", "y"), {}),
+        (("x y ", "a b"), ("x", "y"), {}),
+        (("x H2O", "a H20"), ("x", "y"), {}),
+        (("ab\ufffdc", "b"), ("x", "y"), {}),
+        (("“a”", "b"), ("x", "y"), {"normalize": {"quotes": True}}),
+        (("ﬁn", "b"), ("x", "y"), {"normalize": {"form": "NFKC"}}),
+        (("same", "same"), ("x", "y"), {}),
+    ],
+)
+def test_what_is_changed_or_rejected_is_not_found_good(pair, languages, config):
+    usual = {"language_id": {"is_on": False}, "min_letters": 0, "max_deviation": 0, "max_deviation_unlike": 0}
+    judge = Judge(CleanConfig(**(usual | config)), languages)
+    pair = SentencePair(*pair)
+    assert judge.judge(pair) != Verdict(pair, None)
+    assert looked_at(judge, [pair]).tolist() == [False]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFKC"])
+def test_every_character_of_the_basic_plane(form):
+    judge = Judge(CleanConfig(language_id={"is_on": False}, normalize={"form": form}), ("x", "y"))
+    signs = [chr(code) for code in (*range(0xD800), *range(0xE000, 0x10000), 0x1D15E, 0x1D7D0)]
+    pairs = [SentencePair(f"ab{sign}c 가{sign} \u1100{sign}", "something like that") for sign in signs]
+    good = looked_at(judge, pairs)
+    assert [pair for pair, is_good in zip(pairs, good, strict=True) if is_good and judge.judge(pair).pair != pair] == []
+    assert looked_at(judge, [SentencePair(f"ab{sign}c d", "something like that") for sign in signs]).sum() > 10_000
+
+
 def test_a_rule_that_is_not_considered_is_asked_about_every_pair(monkeypatch):
     def is_odd(config, source, target):
-        return "odd" if source.text.endswith("odd") else None
+        return "odd" if source.text.startswith("Light") else None
 
     monkeypatch.setattr("pipeline.rules.both_sides.PAIR_RULES", (*both_sides.PAIR_RULES, is_odd))
     judge = Judge(CleanConfig(language_id={"is_on": False}), ("en", "fr"))
-    assert not looked_at(judge, [SentencePair("Light rain.", "Pluie faible.")] * 300).any()
+    assert [verdict.reason for verdict in judge([SentencePair("Light rain.", "Pluie faible.")] * 300)] == ["odd"] * 300
+
+
+def test_a_step_that_is_not_considered_is_taken_for_every_pair():
+    judge = Judge(CleanConfig(language_id={"is_on": False}), ("en", "fr"))
+    considered = set(Normalizer(NormalizeConfig(quotes=True)).steps)
+    assert considered == quick_look.CONSIDERED_STEPS
+    assert looked_at(judge, [SentencePair("Light rain.", "Pluie faible.")]).tolist() == [True]
 
 
 def test_very_long_texts_are_left_to_the_rules():

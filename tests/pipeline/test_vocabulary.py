@@ -73,9 +73,10 @@ def test_columns_are_encoded_as_sentences_are(model_type, sentences):
     assert vocabulary.is_of_words == (model_type == "bpe")
 
 
-def test_pieces_that_reach_over_spaces_are_seen():
+@pytest.mark.parametrize("odd", ["split_by_whitespace", "add_dummy_prefix", "remove_extra_whitespaces"])
+def test_models_whose_words_depend_on_their_sentence_are_seen(odd):
     model = io.BytesIO()
-    learn = {"vocab_size": 60, "model_type": "bpe", "split_by_whitespace": False, "minloglevel": 2}
+    learn = {"vocab_size": 60, "model_type": "bpe", odd: False, "minloglevel": 2}
     sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(TEXT), model_writer=model, **learn)
     vocabulary = Vocabulary(model.getvalue())
     assert not vocabulary.is_of_words
