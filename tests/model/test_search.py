@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from model.beam import beam
 from model.config import SearchConfig
-from model.search import beam, greedy, search
+from model.search import search
+from model.walk import greedy
 from pipeline.vocabulary import EOS
 
 A, B = 4, 5
