@@ -23,7 +23,7 @@ def largest(values: tf.Tensor, count: tf.Tensor | int) -> tuple[tf.Tensor, tf.Te
     if columns is None or columns < WIDE:
         return tf.math.top_k(values, count)  # type: ignore[no-any-return]
     number = -(-columns // BLOCK)
-    filled = tf.pad(values, [[0, 0], [0, number * BLOCK - columns]], constant_values=values.dtype.min)
+    filled = tf.pad(values, [[0, 0], [0, number * BLOCK - columns]], constant_values=float("-inf"))
     blocks = tf.reshape(filled, [tf.shape(values)[0], number, BLOCK])
     wanted = tf.minimum(count, number)
     _, found = tf.math.top_k(tf.reduce_max(blocks, axis=2), wanted)

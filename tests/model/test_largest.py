@@ -1,0 +1,46 @@
+"""The largest values of wide rows, against NumPy's stable sort."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model.largest import BLOCK, WIDE, largest
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 10_000),
+    rows=st.integers(0, 4),
+    columns=st.one_of(st.integers(1, 70), st.integers(WIDE, WIDE + 2 * BLOCK)),
+    share=st.floats(0, 1),
+    levels=st.sampled_from([1, 2, 3, 40, 100_000]),
+    is_static=st.booleans(),
+)
+def test_values_and_columns_are_those_of_a_stable_sort(
+    seed: int, rows: int, columns: int, share: float, levels: int, is_static: bool
+) -> None:
+    count = max(1, int(share * min(columns, 100)))
+    chance = np.random.default_rng(seed)
+    choices = np.concatenate([[-np.inf], chance.normal(size=levels)]).astype(np.float32)
+    values = chance.choice(choices, size=(rows, columns))
+    best, found = largest(tf.constant(values), count if is_static else tf.constant(count))
+    expected = np.argsort(-values, axis=1, kind="stable")[:, :count]
+    assert found.numpy().tolist() == expected.tolist()
+    assert best.numpy().tolist() == np.take_along_axis(values, expected, axis=1).tolist()
+
+
+@pytest.mark.parametrize("columns", [None, 8000])
+def test_in_a_graph_the_number_of_columns_may_be_unknown(columns: int | None) -> None:
+    found = tf.function(largest, input_signature=[tf.TensorSpec([None, columns]), tf.TensorSpec([], tf.int32)])
+    values = np.random.default_rng(1).normal(size=(3, 8000)).astype(np.float32)
+    best, places = found(tf.constant(values), tf.constant(7))
+    assert places.numpy().tolist() == np.argsort(-values, axis=1)[:, :7].tolist()
+    assert best.numpy().tolist() == (-np.sort(-values, axis=1)[:, :7]).tolist()
+
+
+def test_more_values_than_the_blocks_of_a_row_are_found() -> None:
+    values = np.random.default_rng(2).normal(size=(2, WIDE)).astype(np.float32)
+    _, places = largest(tf.constant(values), 500)
+    assert places.numpy().tolist() == np.argsort(-values, axis=1)[:, :500].tolist()
