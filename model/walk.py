@@ -72,16 +72,14 @@ def sample(
         step: see `model.search`.
         state: before the first step.
         sentences: how many there are, B.
-        seeds: int32 [B].
+        seeds: int32 [B, 2], two numbers for each sentence.
         temperature: above 0; probabilities are taken to the power of 1 / temperature, greedy search being its limit.
         top: draw from that many tokens, the most probable ones (Fan et al., 2018), and equal ones; 0: from all.
         max_length: tokens after which an answer is cut off.
         length_penalty: see `model.hypotheses.penalty`.
     """
     chances = tf.map_fn(  # [B, longest]
-        lambda seed: tf.random.stateless_uniform([max_length], tf.stack([seed, 0])),
-        seeds,
-        fn_output_signature=tf.float32,
+        lambda seed: tf.random.stateless_uniform([max_length], seed), seeds, fn_output_signature=tf.float32
     )
 
     def choose(gains: tf.Tensor, time: tf.Tensor) -> tf.Tensor:

@@ -21,11 +21,15 @@ def always(tokens: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.tile([LOGS], [tf.size(tokens), 1]), state
 
 
+def seeds(count: int) -> tf.Tensor:
+    return tf.stack([tf.fill([count], 5), tf.range(count)], axis=1)
+
+
 def drawn(count: int, **how: float) -> Found:
     """Sampled in a graph, as a loop over thousands of seeds is slow outside."""
     how = {"max_length": 1} | how
-    graph = tf.function(lambda seeds: sample(always, tf.zeros([count]), tf.constant(count), seeds=seeds, **how))
-    return graph(tf.range(count))
+    graph = tf.function(lambda given: sample(always, tf.zeros([count]), tf.constant(count), seeds=given, **how))
+    return graph(seeds(count))
 
 
 def frequencies(found: Found) -> np.ndarray:
@@ -71,11 +75,22 @@ def test_the_score_is_the_log_probability_of_the_unchanged_distribution() -> Non
         assert score == pytest.approx(total / ((5 + len(written) + len(ended)) / 6), rel=1e-5)
 
 
+def test_another_seed_draws_other_numbers() -> None:
+    of_one_seed = drawn(1000).tokens.numpy()[:, 0]
+    of_another = sample(
+        always, tf.zeros([200]), tf.constant(200), seeds=seeds(200) + tf.constant([1, 0]), max_length=1
+    ).tokens.numpy()[:, 0]
+    agree = np.mean(of_one_seed[:200] == of_another)
+    assert agree == pytest.approx((SHARES**2).sum(), abs=0.12)
+    shifted = np.mean(of_one_seed[1:201] == of_another)
+    assert shifted == pytest.approx((SHARES**2).sum(), abs=0.12)
+
+
 def test_a_sentence_and_its_seed_decide_the_answer_alone() -> None:
-    both = [sample(always, tf.zeros([9]), tf.constant(9), seeds=tf.range(9), max_length=8) for _ in range(2)]
+    both = [sample(always, tf.zeros([9]), tf.constant(9), seeds=seeds(9), max_length=8) for _ in range(2)]
     assert both[0].tokens.numpy().tolist() == both[1].tokens.numpy().tolist()
     for row in range(9):
-        alone = sample(always, tf.zeros([1]), tf.constant(1), seeds=tf.constant([row]), max_length=8)
+        alone = sample(always, tf.zeros([1]), tf.constant(1), seeds=tf.constant([[5, row]]), max_length=8)
         written = [token for token in alone.tokens.numpy()[0].tolist() if token]
         assert [token for token in both[0].tokens.numpy()[row].tolist() if token] == written
     assert len({tuple(row) for row in both[0].tokens.numpy().tolist()}) > 3
@@ -94,7 +109,7 @@ def changing(seed: int) -> Callable[..., object]:
 def test_without_chance_it_is_greedy_search(how: dict[str, float]) -> None:
     for seed in range(5):
         sure = greedy(changing(seed), tf.zeros([3]), tf.constant(3), max_length=12)
-        found = sample(changing(seed), tf.zeros([3]), tf.constant(3), seeds=tf.range(3), max_length=12, **how)
+        found = sample(changing(seed), tf.zeros([3]), tf.constant(3), seeds=seeds(3), max_length=12, **how)
         assert found.tokens.numpy().tolist() == sure.tokens.numpy().tolist()
         assert found.scores.numpy().tolist() == sure.scores.numpy().tolist()
 
@@ -102,20 +117,20 @@ def test_without_chance_it_is_greedy_search(how: dict[str, float]) -> None:
 def test_in_a_graph_the_temperature_may_be_a_tensor_and_there_may_be_no_sentences() -> None:
     @tf.function(
         input_signature=[
-            tf.TensorSpec([None], tf.int32),
+            tf.TensorSpec([None, 2], tf.int32),
             tf.TensorSpec([], tf.float32),
             tf.TensorSpec([], tf.int32),
         ]
     )
-    def graph(seeds: tf.Tensor, temperature: tf.Tensor, top: tf.Tensor) -> Found:
-        count = tf.size(seeds)
+    def graph(given: tf.Tensor, temperature: tf.Tensor, top: tf.Tensor) -> Found:
+        count = tf.shape(given)[0]
         how = {"temperature": temperature, "top": top, "max_length": 5}
-        return sample(always, tf.zeros([count]), count, seeds=seeds, **how)
+        return sample(always, tf.zeros([count]), count, seeds=given, **how)
 
-    none = graph(tf.constant([], tf.int32), tf.constant(1.0), tf.constant(0))
+    none = graph(seeds(0), tf.constant(1.0), tf.constant(0))
     assert (none.tokens.shape[0], none.scores.shape) == (0, (0,))
     for temperature, top in ((1.0, 0), (0.7, 3)):
-        some = graph(tf.range(20), tf.constant(temperature), tf.constant(top))
+        some = graph(seeds(20), tf.constant(temperature), tf.constant(top))
         assert (
             some.tokens.numpy().tolist()
             == drawn(20, temperature=temperature, top=top, max_length=5).tokens.numpy().tolist()
@@ -126,6 +141,6 @@ def test_a_sure_answer_has_no_loss() -> None:
     def end(tokens: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.tile([[NEVER, NEVER, NEVER, 0.0]], [tf.size(tokens), 1]), state
 
-    found = sample(end, tf.zeros([4]), tf.constant(4), seeds=tf.range(4), max_length=50)
+    found = sample(end, tf.zeros([4]), tf.constant(4), seeds=seeds(4), max_length=50)
     assert found.tokens.numpy().tolist() == [[0]] * 4
     assert found.scores.numpy().tolist() == [0.0] * 4
