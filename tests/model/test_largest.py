@@ -15,20 +15,28 @@ from model.largest import BLOCK, WIDE, largest
     rows=st.integers(0, 4),
     columns=st.one_of(st.integers(1, 70), st.integers(WIDE, WIDE + 2 * BLOCK)),
     share=st.floats(0, 1),
-    levels=st.sampled_from([1, 2, 3, 40, 100_000]),
+    repeats=st.sampled_from([0.001, 0.1, 0.5, 0.9]),
     is_static=st.booleans(),
 )
 def test_values_and_columns_are_those_of_a_stable_sort(
-    seed: int, rows: int, columns: int, share: float, levels: int, is_static: bool
+    seed: int, rows: int, columns: int, share: float, repeats: float, is_static: bool
 ) -> None:
     count = max(1, int(share * min(columns, 100)))
     chance = np.random.default_rng(seed)
-    choices = np.concatenate([[-np.inf], chance.normal(size=levels)]).astype(np.float32)
-    values = chance.choice(choices, size=(rows, columns))
+    values = chance.geometric(repeats, size=(rows, columns)).astype(np.float32)  # the larger, the rarer
+    values[values == chance.integers(1, 4)] = -np.inf
     best, found = largest(tf.constant(values), count if is_static else tf.constant(count))
     expected = np.argsort(-values, axis=1, kind="stable")[:, :count]
     assert found.numpy().tolist() == expected.tolist()
     assert best.numpy().tolist() == np.take_along_axis(values, expected, axis=1).tolist()
+
+
+def test_of_equal_values_the_left_one_comes_first_whatever_else_is_in_its_block() -> None:
+    values = np.zeros((1, WIDE), np.float32)
+    values[0, [3 * BLOCK, 7 * BLOCK, 7 * BLOCK + 1]] = [5, 5, 9]
+    best, places = largest(tf.constant(values), 4)
+    assert best.numpy().tolist() == [[9, 5, 5, 0]]
+    assert places.numpy().tolist() == [[7 * BLOCK + 1, 3 * BLOCK, 7 * BLOCK, 0]]
 
 
 @pytest.mark.parametrize("columns", [None, 8000])
