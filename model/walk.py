@@ -20,7 +20,7 @@ from model.hypotheses import (
     shapes_in_loop,
     without_end,
 )
-from model.largest import largest
+from model.largest import draw, largest
 from pipeline.vocabulary import BOS, EOS, PAD
 
 Choose = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # log-probabilities [B, V] at a time from 0 on to tokens int32 [B]
@@ -89,9 +89,7 @@ def sample(
             lambda: tf.maximum(largest(gains, tf.minimum(top, tf.shape(gains)[1]))[0][:, -1:], IMPOSSIBLE / 2),
         )
         shares = tf.exp((gains - tf.reduce_max(gains, axis=1, keepdims=True)) / temperature)
-        below = tf.cumsum(tf.where(gains >= least, shares, 0.0), axis=1)
-        drawn = chances[:, time, tf.newaxis] * below[:, -1:]  # less than the last sum, since a chance is less than 1
-        return tf.reduce_sum(tf.cast(below <= drawn, tf.int32), axis=1)
+        return draw(tf.where(gains >= least, shares, 0.0), chances[:, time])
 
     return walk(step, state, sentences, choose, max_length=max_length, length_penalty=length_penalty, observe=None)
 

@@ -1,4 +1,4 @@
-"""The largest values of wide rows, against NumPy's stable sort."""
+"""Wide rows in blocks, against NumPy: its stable sort, its search in sums."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.largest import BLOCK, WIDE, largest
+from model.largest import BLOCK, WIDE, draw, largest
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -52,3 +52,21 @@ def test_more_values_than_the_blocks_of_a_row_are_found() -> None:
     values = np.random.default_rng(2).normal(size=(2, WIDE)).astype(np.float32)
     _, places = largest(tf.constant(values), 500)
     assert places.numpy().tolist() == np.argsort(-values, axis=1)[:, :500].tolist()
+
+
+@pytest.mark.parametrize("columns", [3, BLOCK, 1000])
+def test_a_column_is_drawn_as_its_share_says(columns: int) -> None:
+    shares = np.random.default_rng(3).integers(0, 3, size=columns).astype(np.float32)  # sums of these are exact
+    chances = ((np.arange(4 * columns) + 0.5) / (4 * columns)).astype(np.float32)
+    found = draw(tf.tile(tf.constant(shares)[tf.newaxis], [len(chances), 1]), tf.constant(chances))
+    sums = np.cumsum(shares, dtype=np.float32)
+    assert found.numpy().tolist() == np.searchsorted(sums, chances * sums[-1], side="right").tolist()
+
+
+def test_a_share_of_nothing_is_never_drawn_whatever_is_rounded() -> None:
+    chance = np.random.default_rng(4)
+    shares = np.where(chance.random((2000, 500)) < 0.05, chance.random((2000, 500)) ** 9, 0).astype(np.float32)
+    shares[:, 0] = 1e-3
+    for chances in (chance.random(2000), np.zeros(2000), np.full(2000, 1 - 2.0**-23)):
+        found = draw(tf.constant(shares), tf.constant(chances.astype(np.float32).clip(max=1 - 2.0**-23))).numpy()
+        assert (shares[np.arange(2000), found] > 0).all()
