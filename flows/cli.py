@@ -6,7 +6,7 @@ Nothing heavy is imported here, so that help and mistakes cost no waiting.
 import inspect
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -141,20 +141,47 @@ def data(preset: str | None, file: Path | None, overrides: tuple[str, ...], *, w
 @click.option("--registry", default="workspace/registry", show_default=True, help="Folder or gs://bucket/prefix.")
 @click.option("--name", help="The model's name; may be left out where the registry holds one model.")
 @click.option("--model", default="champion", show_default=True, help="A version's number, or an alias.")
-def translate(text: tuple[str, ...], registry: str, name: str | None, model: str) -> None:
+@click.option("--n-best", type=click.IntRange(1, 32), help="That many translations of each, with scores.")
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0, 100, min_open=True),
+    help="Draw words at random: 1 by their probability, below 1 nearer to the best.",
+)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True, help="Of what is drawn.")
+def translate(
+    text: tuple[str, ...],
+    registry: str,
+    name: str | None,
+    model: str,
+    *,
+    n_best: int | None,
+    temperature: float | None,
+    seed: int,
+) -> None:
     """Translate sentences with a registered model.
 
     Each argument is a sentence; without any, each line of standard input is one.
 
         nightshift translate "Light rain in the evening."
         nightshift translate --model 3 < sentences.en > sentences.fr
+        nightshift translate --n-best 5 < sentences.en    # lines of number, score and translation, with tabs between
+        nightshift translate --temperature 0.8 --seed 2 < sentences.en > varied.fr
     """
-    from flows.use import translate as translate_all
+    from flows import use
 
+    if n_best is not None and temperature is not None:
+        raise InputError("--n-best", n_best, "to stand alone", "--temperature draws one translation of each sentence")
     lines = (line.decode(errors="surrogateescape") for line in sys.stdin.buffer)
-    sentences = text or lines
-    for translation in translate_all(sentences, registry, name, model):
-        click.echo(translation)
+    sentences, chosen = text or lines, use.Chosen(registry, name, model)
+    if n_best is not None:
+        numbered = enumerate(use.hypotheses(sentences, chosen, n_best), start=1)
+        shown: Iterator[str] = (f"{number}\t{one.score:.4f}\t{one.text}" for number, found in numbered for one in found)
+    elif temperature is not None:
+        shown = use.sample(sentences, chosen, temperature=temperature, seed=seed)
+    else:
+        shown = use.translate(sentences, chosen)
+    for line in shown:
+        click.echo(line)
 
 
 @cli.command()

@@ -1,45 +1,106 @@
 """Using what was registered: translate with a version, list the versions."""
 
+from __future__ import annotations
+
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from model.registry import Registry, names, resolve_name
 from model.versions import Version
 from pipeline.errors import InputError
 from pipeline.quiet import tensorflow_quietly
 
+if TYPE_CHECKING:
+    from model.export import Exported, Hypothesis
+
+Answer = TypeVar("Answer")
 BATCH = 64  # sentences translated at a time
 LONGEST = 10_000  # characters; a model that learned sentences has nothing to say about a book
 
 
-def translate(sentences: Iterable[str], registry: str, name: str | None, model: str) -> Iterator[str]:
+@dataclass(frozen=True)
+class Chosen:
+    """Which registered version is used.
+
+    Args:
+        registry: folder or `gs://bucket/prefix`.
+        name: the model's name, None for the only one there is.
+        model: a version's number or an alias.
+    """
+
+    registry: str
+    name: str | None
+    model: str
+
+
+def translate(sentences: Iterable[str], chosen: Chosen) -> Iterator[str]:
     """Translates sentences in their order with a registered version.
 
     Args:
         sentences: what to translate.
-        registry: folder or `gs://bucket/prefix`.
-        name: the model's name, None for the only one there is.
-        model: a version's number or an alias.
+        chosen: the version.
 
     Raises:
         InputError: there is no such model, or its files are not what was registered.
     """
-    remaining = (checked(number, sentence) for number, sentence in enumerate(sentences, start=1))
+
+    def ask(exported: Exported, block: Sequence[str], _: Sequence[int]) -> list[str]:
+        return exported.translate(block)
+
+    return answers(ask, "", sentences, chosen)
+
+
+def hypotheses(sentences: Iterable[str], chosen: Chosen, count: int) -> Iterator[list[Hypothesis]]:
+    """The best translations of each sentence, `count` at most, in falling order; see `translate`."""
+
+    def ask(exported: Exported, block: Sequence[str], _: Sequence[int]) -> list[list[Hypothesis]]:
+        return exported.hypotheses(block, count)
+
+    return answers(ask, [], sentences, chosen)
+
+
+def sample(
+    sentences: Iterable[str],
+    chosen: Chosen,
+    *,
+    temperature: float,
+    seed: int,
+) -> Iterator[str]:
+    """A translation of each sentence drawn at random; the seed, its number and its text decide it; see `translate`."""
+
+    def ask(exported: Exported, block: Sequence[str], numbers: Sequence[int]) -> list[str]:
+        return exported.sample(block, [(seed, number) for number in numbers], temperature)
+
+    return answers(ask, "", sentences, chosen)
+
+
+def answers(
+    ask: Callable[[Exported, Sequence[str], Sequence[int]], list[Answer]],
+    nothing: Answer,
+    sentences: Iterable[str],
+    chosen: Chosen,
+) -> Iterator[Answer]:
+    """What a model says to sentences and their numbers, block by block; to an empty one it has `nothing` to say."""
+    remaining = ((number, checked(number, sentence)) for number, sentence in enumerate(sentences, start=1))
     first = list(islice(remaining, 1))
     if not first:
         return
-    models = Registry(registry, resolve_name(registry, name))
-    folder = models.fetch(models.get(int(model) if model.isdigit() else model), downloads())
+    models = Registry(chosen.registry, resolve_name(chosen.registry, chosen.name))
+    version = models.get(int(chosen.model) if chosen.model.isdigit() else chosen.model)
+    folder = models.fetch(version, downloads())
     with tensorflow_quietly():
         from model.export import Exported
 
     exported = Exported.load(folder / "export")
     all_of_them = chain(first, remaining)
     while block := list(islice(all_of_them, BATCH)):
-        translations = iter(exported.translate([sentence for sentence in block if sentence]))
-        yield from (next(translations) if sentence else "" for sentence in block)
+        asked = [(number, sentence) for number, sentence in block if sentence]
+        found = iter(ask(exported, [sentence for _, sentence in asked], [number for number, _ in asked]))
+        yield from (next(found) if sentence else nothing for _, sentence in block)
 
 
 def checked(number: int, sentence: str) -> str:

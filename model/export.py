@@ -3,7 +3,16 @@
 Signatures, B sentences each:
 
     translate    sentences string [B]                            translations string [B], scores float32 [B]
+    hypotheses   sentences string [B], count int32 []            hypotheses string [B, count],
+                                                                 hypothesis_scores float32 [B, count]
+    sample       sentences string [B], seeds int32 [B, 2],       translations string [B], scores float32 [B]
+                 temperature float32 [], top int32 []
     score        sources string [B], targets string [B]          log_probabilities float32 [B], tokens int32 [B]
+
+`translate` searches as the model was configured to. `hypotheses` gives the best ones in falling order, from a beam that
+is as wide as they are many and as configured at least; where a sentence has fewer, the others are empty and have the
+score -1e9. `sample` draws each token, at a temperature above 0, from the `top` most probable ones, 0 being all; the
+sentence and its seeds decide the answer.
 
 Whoever loads one without `load` must have imported `tensorflow_text`, whose operations are in the graph.
 """
@@ -11,16 +20,19 @@ Whoever loads one without `load` must have imported `tensorflow_text`, whose ope
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import tensorflow as tf
 import tensorflow_text
 
+from model.beam import n_best
 from model.config import TrainConfig
+from model.hypotheses import IMPOSSIBLE, State, Step
 from model.losses import cross_entropy
 from model.search import search
 from model.seq2seq import Seq2Seq
+from model.walk import sample
 from pipeline.errors import InputError
 from pipeline.vocabulary import EOS, PAD, Vocabulary
 
@@ -44,13 +56,60 @@ class Translator(tf.Module):  # type: ignore[misc]
 
     def translate(self, sentences: tf.Tensor) -> dict[str, tf.Tensor]:
         """Translates sentences; the score is the log-probability divided by the length penalty."""
+        found = search(*self.read(sentences, self._search.beams), self._search)
+        return {"translations": self.text(found.tokens), "scores": found.scores}
+
+    def hypotheses(self, sentences: tf.Tensor, count: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The best translations of each sentence."""
+        with tf.control_dependencies(
+            [tf.debugging.assert_positive(count, "at least one hypothesis must be asked for")]
+        ):
+            count = tf.identity(count)
+        beams = tf.maximum(count, self._search.beams)
+        found = n_best(
+            *self.read(sentences, beams),
+            answers=count,
+            beams=beams,
+            max_length=self._search.max_length,
+            length_penalty=self._search.length_penalty,
+        )
+        texts = self.text(tf.reshape(found.tokens, [tf.size(sentences) * count, tf.shape(found.tokens)[2]]))
+        texts = tf.reshape(texts, [tf.size(sentences), count])
+        return {"hypotheses": texts, "hypothesis_scores": found.scores}
+
+    def sample(
+        self, sentences: tf.Tensor, seeds: tf.Tensor, temperature: tf.Tensor, top: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """A translation of each sentence drawn by its probability."""
+        must = tf.debugging
+        checks = [
+            must.assert_equal(tf.shape(seeds)[0], tf.size(sentences), "there must be two seeds for each sentence"),
+            must.assert_positive(temperature, "the temperature must be above 0"),
+            must.assert_non_negative(top, "top must be 0 or a number of tokens"),
+        ]
+        with tf.control_dependencies(checks):
+            sentences, seeds = tf.identity(sentences), tf.identity(seeds)
+        found = sample(
+            *self.read(sentences, 1),
+            seeds=seeds,
+            temperature=temperature,
+            top=top,
+            max_length=self._search.max_length,
+            length_penalty=self._search.length_penalty,
+        )
+        return {"translations": self.text(found.tokens), "scores": found.scores}
+
+    def read(self, sentences: tf.Tensor, beams: tf.Tensor | int) -> tuple[Step, State, tf.Tensor]:
+        """What a search over the sentences starts from: its step, the state before the first one, their number."""
         model = self._model.value
         memory, state = model.encode(self.ids(sentences), None)
         # The beams of a sentence share its memory: it is repeated once and takes no part in the search's reordering.
-        memory = tf.nest.map_structure(lambda part: tf.repeat(part, self._search.beams, axis=0), memory)
-        found = search(lambda tokens, state: model.step(memory, state, tokens), state, tf.size(sentences), self._search)
-        ids = tf.RaggedTensor.from_tensor(found.tokens, padding=PAD)
-        return {"translations": self.tokenizer.detokenize(ids), "scores": found.scores}
+        memory = tf.nest.map_structure(lambda part: tf.repeat(part, beams, axis=0), memory)
+        return lambda tokens, state: model.step(memory, state, tokens), state, tf.size(sentences)
+
+    def text(self, tokens: tf.Tensor) -> tf.Tensor:
+        """What ids `[B, T]` say, `[B]`."""
+        return self.tokenizer.detokenize(tf.RaggedTensor.from_tensor(tokens, padding=PAD))
 
     def score(self, sources: tf.Tensor, targets: tf.Tensor) -> dict[str, tf.Tensor]:
         """How probable the model finds given translations; the closing token counts."""
@@ -94,13 +153,31 @@ def save(
         if left.exists():
             shutil.rmtree(left)
     translator = Translator(weights, config, vocabulary, form)
-    strings = {name: tf.TensorSpec([None], tf.string, name) for name in ("sentences", "sources", "targets")}
+    inputs = {name: tf.TensorSpec([None], tf.string, name) for name in ("sentences", "sources", "targets")} | {
+        "count": tf.TensorSpec([], tf.int32, "count"),
+        "seeds": tf.TensorSpec([None, 2], tf.int32, "seeds"),
+        "temperature": tf.TensorSpec([], tf.float32, "temperature"),
+        "top": tf.TensorSpec([], tf.int32, "top"),
+    }
+    takes = {
+        translator.translate: ("sentences",),
+        translator.hypotheses: ("sentences", "count"),
+        translator.sample: ("sentences", "seeds", "temperature", "top"),
+        translator.score: ("sources", "targets"),
+    }
     signatures = {
-        "translate": tf.function(translator.translate, input_signature=[strings["sentences"]]),
-        "score": tf.function(translator.score, input_signature=[strings["sources"], strings["targets"]]),
+        method.__name__: tf.function(method, input_signature=[inputs[name] for name in names])
+        for method, names in takes.items()
     }
     tf.saved_model.save(translator, str(partial), signatures=signatures)
     partial.rename(folder)
+
+
+class Hypothesis(NamedTuple):
+    """A translation and how good the model finds it."""
+
+    text: str
+    score: float  # log-probability divided by the length penalty
 
 
 class Exported:
@@ -131,6 +208,31 @@ class Exported:
         found = self._translate(sentences=tf.constant(sentences))
         return [sentence.decode() for sentence in found["translations"].numpy()]
 
+    def hypotheses(self, sentences: Sequence[str], count: int) -> list[list[Hypothesis]]:
+        """The best translations of each sentence, `count` at most, in falling order."""
+        if not sentences:
+            return []
+        found = self._signature("hypotheses")(sentences=tf.constant(sentences), count=tf.constant(count))
+        texts, scores = found["hypotheses"].numpy().tolist(), found["hypothesis_scores"].numpy().tolist()
+        return [
+            [Hypothesis(text.decode(), score) for text, score in zip(*row, strict=True) if score > IMPOSSIBLE]
+            for row in zip(texts, scores, strict=True)
+        ]
+
+    def sample(
+        self, sentences: Sequence[str], seeds: Sequence[tuple[int, int]], temperature: float, top: int = 0
+    ) -> list[str]:
+        """Draws a translation of each sentence; see `model.walk.sample`."""
+        if not sentences:
+            return []
+        found = self._signature("sample")(
+            sentences=tf.constant(sentences),
+            seeds=tf.constant(seeds),
+            temperature=tf.constant(temperature, tf.float32),
+            top=tf.constant(top),
+        )
+        return [sentence.decode() for sentence in found["translations"].numpy()]
+
     def score(self, sources: Sequence[str], targets: Sequence[str]) -> tuple[list[float], list[int]]:
         """Log-probability of each target given its source, and its number of tokens."""
         if len(sources) != len(targets):
@@ -139,3 +241,10 @@ class Exported:
             return [], []
         found = self._score(sources=tf.constant(sources), targets=tf.constant(targets))
         return found["log_probabilities"].numpy().tolist(), found["tokens"].numpy().tolist()
+
+    def _signature(self, name: str) -> Any:
+        """A signature that models of earlier versions do not have."""
+        if name not in self._loaded.signatures:
+            has = ", ".join(sorted(self._loaded.signatures))
+            raise InputError("model", f"one with {has}", f"a model with the signature {name}", "trained long ago?")
+        return self._loaded.signatures[name]

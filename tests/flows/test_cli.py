@@ -41,6 +41,7 @@ def test_the_help_of_a_stage_is_its_man_page(stage):
         (["retrain", "--preset", "weather", "--set", "corpus.target_language=tlh"], "corpus.target_language = tlh"),
         (["retrain", "--set", "corpus.train=[{source: no.en, target: no.de}]"], "corpus.train[0].source = no.en"),
         (["translate", "Rain."], "registry = workspace/registry: expected a registry with a model in it"),
+        (["translate", "--n-best", "2", "--temperature", "1", "Rain."], "--n-best = 2: expected to stand alone"),
         (["models"], "registry = workspace/registry: expected a registry with a model in it"),
     ],
 )

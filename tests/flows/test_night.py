@@ -155,6 +155,25 @@ def test_the_model_can_be_used(night, environment):
     assert "champion" in models.stdout
 
 
+def test_more_than_one_answer_can_be_asked_for(night, environment):
+    folder, _ = night
+    sentence = "Light rain in the evening."
+    only = nightshift(folder, environment, "translate", sentence).stdout.splitlines()[0]
+    run = nightshift(folder, environment, "translate", "--n-best", "3", sentence, "", sentence)
+    assert run.returncode == 0, run.stderr
+    rows = [line.split("\t") for line in run.stdout.splitlines()]
+    assert [number for number, *_ in rows] == ["1"] * 3 + ["3"] * 3
+    assert rows[0][1:] == rows[3][1:]
+    scores = [float(score) for _, score, _ in rows[:3]]
+    assert scores == sorted(scores, reverse=True)
+    cold = nightshift(folder, environment, "translate", "--temperature", "0.00001", sentence)
+    assert cold.stdout.splitlines() == [only]
+    warm = ["translate", "--temperature", "5", "--seed", "3", sentence, sentence]
+    drawn = nightshift(folder, environment, *warm).stdout
+    assert drawn == nightshift(folder, environment, *warm).stdout
+    assert len(set(drawn.splitlines())) == 2
+
+
 def test_another_language_in_the_other_direction(tmp_path, environment):
     run = retrain(tmp_path, environment, "corpus.target_language=ja", "corpus.reverse=true")
     assert "weather-ja-en, version 1" in run.stdout

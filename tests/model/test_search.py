@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from model.beam import beam, n_best
 from model.config import SearchConfig
-from model.search import beam, greedy, search
+from model.hypotheses import IMPOSSIBLE
+from model.search import search
+from model.walk import greedy
 from pipeline.vocabulary import EOS
 
 A, B = 4, 5
@@ -49,18 +52,30 @@ def start(sentences: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     return tf.zeros([sentences, 5], tf.int32), tf.zeros([sentences], tf.int32), tf.range(sentences)
 
 
-def best_of_all(
+def all_answers(
     table: dict[tuple[int, ...], dict[int, float]], longest: int, penalty: float
-) -> tuple[list[int], float]:
-    """The best answer of all that end within some tokens, found by trying every one."""
+) -> list[tuple[float, list[int]]]:
+    """All answers that end within some tokens, the best one first, found by trying every one."""
     uniform = {A: log(1 / 3), B: log(1 / 3), EOS: log(1 / 3)}
     found = []
     for size in range(longest):
         for tokens in product((A, B), repeat=size):
             steps = [table.get(tokens[:i], uniform).get(token, NEVER) for i, token in enumerate((*tokens, EOS))]
             found.append((sum(steps) / ((5 + size + 1) / 6) ** penalty, list(tokens)))
-    score, tokens = max(found)
-    return tokens, score
+    return sorted(found, reverse=True)
+
+
+def random_tables(seed: int, count: int) -> list[dict[tuple[int, ...], dict[int, float]]]:
+    """Tables with a distribution of its own after each beginning of up to three tokens."""
+    chance = np.random.default_rng(seed)
+    beginnings = [beginning for size in range(4) for beginning in product((A, B), repeat=size)]
+    return [
+        {
+            beginning: dict(zip((A, B, EOS), np.log(chance.dirichlet([1, 1, 1])).tolist(), strict=True))
+            for beginning in beginnings
+        }
+        for _ in range(count)
+    ]
 
 
 def test_greedy_takes_the_best_token_of_each_step() -> None:
@@ -82,17 +97,10 @@ def test_greedy_walks_into_the_garden_path_and_a_beam_does_not() -> None:
 @pytest.mark.parametrize("penalty", [0.0, 0.6, 1.0, 2.0])
 @pytest.mark.parametrize("seed", range(4))
 def test_a_beam_as_wide_as_all_answers_finds_the_best_of_all(seed: int, penalty: float) -> None:
-    chance = np.random.default_rng(seed)
-    tables = []
-    for _ in range(3):
-        table = {}
-        for size in range(4):
-            for beginning in product((A, B), repeat=size):
-                table[beginning] = dict(zip((A, B, EOS), np.log(chance.dirichlet([1, 1, 1])).tolist(), strict=True))
-        tables.append(table)
+    tables = random_tables(seed, 3)
     found = beam(table_step(tables, 16), start(3), tf.constant(3), beams=16, max_length=4, length_penalty=penalty)
     for row, table in enumerate(tables):
-        tokens, score = best_of_all(table, 4, penalty)
+        score, tokens = all_answers(table, 4, penalty)[0]
         assert [token for token in found.tokens.numpy()[row].tolist() if token] == tokens
         assert found.scores.numpy()[row] == pytest.approx(score, rel=1e-5)
 
@@ -182,3 +190,109 @@ def test_the_answer_to_a_sentence_does_not_depend_on_the_others() -> None:
 def test_more_beams_than_tokens_are_no_mistake() -> None:
     found = beam(table_step([{(): {EOS: 0.0}}], 9), start(1), tf.constant(1), beams=9, max_length=5)
     assert found.scores.numpy() == pytest.approx([0.0])
+
+
+def written(row: np.ndarray) -> list[int]:
+    """The tokens of an answer without the padding after them."""
+    return [token for token in row.tolist() if token]
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.6, 2.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_n_best_of_a_beam_as_wide_as_all_answers_are_all_answers(seed: int, penalty: float) -> None:
+    tables = random_tables(seed, 2)
+    wide = {"beams": 32, "max_length": 4, "length_penalty": penalty}
+    found = n_best(table_step(tables, 32), start(2), tf.constant(2), answers=18, **wide)
+    for row, table in enumerate(tables):
+        expected = all_answers(table, 4, penalty)
+        assert len(expected) == 15  # of no token, one, two or three; the other three of the 18 are cut off
+        assert [written(answer) for answer in found.tokens.numpy()[row]][:15] == [tokens for _, tokens in expected]
+        assert found.scores.numpy()[row][:15] == pytest.approx([score for score, _ in expected], rel=1e-5)
+        assert all(len(written(answer)) == 4 for answer in found.tokens.numpy()[row][15:])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_fewer_of_the_n_best_are_the_first_of_more(seed: int) -> None:
+    tables = random_tables(seed, 3)
+    how = {"beams": 5, "max_length": 5, "length_penalty": 0.6}
+    more = n_best(table_step(tables, 5), start(3), tf.constant(3), answers=5, **how)
+    best = beam(table_step(tables, 5), start(3), tf.constant(3), **how)
+    for answers in (1, 2, 4):
+        found = n_best(table_step(tables, 5), start(3), tf.constant(3), answers=answers, **how)
+        assert found.scores.numpy().tolist() == more.scores.numpy()[:, :answers].tolist()
+        for row, other in zip(found.tokens.numpy(), more.tokens.numpy(), strict=True):
+            assert [written(answer) for answer in row] == [written(answer) for answer in other[:answers]]
+    assert best.scores.numpy().tolist() == more.scores.numpy()[:, 0].tolist()
+    assert [written(row) for row in best.tokens.numpy()] == [written(row[0]) for row in more.tokens.numpy()]
+
+
+def test_the_three_best_of_the_garden_path() -> None:
+    table = GARDEN_PATH | {(A, A): {EOS: 0.0}, (A, B): {EOS: 0.0}}
+    found = n_best(table_step([table], 3), start(1), tf.constant(1), answers=3, beams=3, max_length=5)
+    assert found.tokens.numpy()[0].tolist() == [[B, 0, 0], [A, A, 0], [A, B, 0]]
+    assert np.exp(found.scores.numpy()[0]) == pytest.approx([0.4 * 0.9, 0.6 * 0.35, 0.6 * 0.35])
+
+
+def test_missing_answers_are_cut_off_and_come_after_those_that_ended() -> None:
+    table = {(): {A: log(0.9), EOS: log(0.1)}, (A,): {A: 0.0}, (A, A): {A: 0.0}}
+    found = n_best(table_step([table], 2), start(1), tf.constant(1), answers=2, beams=2, max_length=3)
+    assert found.tokens.numpy()[0].tolist() == [[0, 0, 0], [A, A, A]]
+    assert np.exp(found.scores.numpy()[0]) == pytest.approx([0.1, 0.9])
+
+
+def test_answers_that_do_not_exist_are_told_by_their_score() -> None:
+    found = n_best(table_step([{(): {EOS: 0.0}}], 9), start(1), tf.constant(1), answers=3, beams=9, max_length=5)
+    assert found.tokens.numpy()[0].tolist() == [[0], [0], [0]]
+    assert found.scores.numpy()[0].tolist() == [0.0, IMPOSSIBLE, IMPOSSIBLE]
+
+
+def read_until_now(state: tuple[tf.Tensor, tf.Tensor, tf.Tensor]) -> tf.Tensor:
+    """As attention weights, what a row has been told it wrote: it gives away whose row it was."""
+    return tf.cast(state[0], tf.float32)
+
+
+def rows_of_attention(tokens: list[int], steps: int) -> list[list[float]]:
+    """What `read_until_now` shows of an answer: its tokens before each step, and nothing after its end."""
+    shown = [tokens[:step] + [0] * (5 - step) for step in range(min(len(tokens) + 1, steps))]
+    return shown + [[0] * 5] * (steps - len(shown))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_attention_follows_the_reordering_of_the_beams(seed: int) -> None:
+    step, how = table_step(random_tables(seed, 3), 4), {"beams": 4, "max_length": 5}
+    found = n_best(step, start(3), tf.constant(3), answers=4, observe=read_until_now, **how)
+    steps = found.tokens.shape[2]
+    for answers, seen in zip(found.tokens.numpy(), found.attention.numpy(), strict=True):
+        for answer, rows in zip(answers, seen, strict=True):
+            assert rows.tolist() == rows_of_attention(written(answer), steps)
+    best = beam(step, start(3), tf.constant(3), observe=read_until_now, **how)
+    for answer, rows in zip(best.tokens.numpy(), best.attention.numpy(), strict=True):
+        assert rows.tolist() == rows_of_attention(written(answer), best.tokens.shape[1])
+
+
+def test_attention_of_greedy_search_ends_with_the_answer() -> None:
+    tables = [{(): {EOS: log(0.9), A: log(0.1)}}, {(): {A: 0.0}, (A,): {B: 0.0}, (A, B): {EOS: log(0.8)}}]
+    found = search(table_step(tables, 1), start(2), tf.constant(2), SearchConfig(beams=1), observe=read_until_now)
+    assert found.attention.numpy().tolist() == [rows_of_attention([], 3), rows_of_attention([A, B], 3)]
+
+
+def test_who_does_not_observe_gets_no_attention() -> None:
+    for beams in (1, 2):
+        found = search(table_step(random_tables(1, 1), beams), start(1), tf.constant(1), SearchConfig(beams=beams))
+        assert found.attention is None
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_a_part_of_the_state_may_grow_in_a_graph(beams: int) -> None:
+    """As the keys and values of a transformer do: the step finds in it whatever was written before."""
+
+    def step(tokens: tf.Tensor, past: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        past = tf.concat([past, tokens[:, tf.newaxis]], axis=1)
+        scores = tf.one_hot(tf.where(tf.shape(past)[1] > 3, EOS, 3 + tf.shape(past)[1]), 7, 0.0, NEVER)
+        return tf.tile(scores[tf.newaxis], [tf.size(tokens), 1]), past
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)])
+    def graph(past: tf.Tensor) -> tf.Tensor:
+        return search(step, past, tf.shape(past)[0], SearchConfig(beams=beams)).tokens
+
+    assert graph(tf.zeros([2, 0], tf.int32)).numpy().tolist() == [[4, 5, 6, 0]] * 2
