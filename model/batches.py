@@ -29,6 +29,12 @@ class Batch:
     targets: Ints
 
 
+def full_batch(shape: tuple[int, int, int]) -> Batch:
+    """A batch of a shape, B, S and T, without padding: as much work as a batch of that shape can be."""
+    rows, *widths = shape
+    return Batch(*(np.full((rows, width), EOS, np.int32) for width in widths))
+
+
 @dataclass(frozen=True)
 class Loaded:
     """The pairs of some shards in memory.

@@ -5,8 +5,8 @@ Letters: N pairs.
 The whole schedule is a pure function of the lengths, the shards' sizes, the seed and the step. In each epoch the shards
 are put into another order and make up windows, as many of them as memory may hold at a time; the pairs of a window are
 sorted by length and cut into batches, the batches are shuffled, and the next window follows. Chance changes the cuts a
-little from epoch to epoch, so an epoch's number of steps is counted from the lengths, which takes milliseconds, and a
-run that was killed finds its place without reading what it had read before.
+little from epoch to epoch, so the steps of an epoch are counted from the lengths, and a run that was killed finds its
+place without reading what it had read before.
 """
 
 from bisect import bisect_left
@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from math import prod
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
@@ -92,9 +93,13 @@ class Plan:
     @cached_property
     def padding_share(self) -> float:
         """Share of padding among the ids of the first epoch."""
-        batches = [batch for shards, chance in self._windows(0) for batch in self._batches(shards, chance)]
-        cells = sum(self._cells(batch) for batch in batches)
-        return 1 - sum(int(self.lengths[batch.rows].sum()) for batch in batches) / cells
+        cells = sum(shape.rows * shape.width for shape in self._first_shapes)
+        return 1 - int(self.lengths[self.rows].sum()) / cells
+
+    @cached_property
+    def largest(self) -> Shape:
+        """The shape of the first epoch's batch whose attention, rows by source by target tokens, is largest."""
+        return max(self._first_shapes, key=prod)
 
     def epochs(self, steps: int) -> float:
         """How often all pairs are seen in a number of steps."""
@@ -158,6 +163,12 @@ class Plan:
         """The steps of each window of each epoch that was asked for so far: it grows."""
         return []
 
+    @cached_property
+    def _first_shapes(self) -> list[Shape]:
+        """The shapes of the first epoch's batches."""
+        batches = [batch for shards, chance in self._windows(0) for batch in self._batches(shards, chance)]
+        return [shape or Shape(len(rows), *self.lengths[rows].max(axis=0).tolist()) for rows, shape in batches]
+
     def _counts(self, epoch: int) -> list[int]:
         """The steps of an epoch's windows."""
         for uncounted in range(len(self._counted), epoch + 1):
@@ -195,11 +206,6 @@ class Plan:
         order = by_length(lengths, chance)
         rows = rows[order]
         return [Cut(rows[start:end]) for start, end in pairwise(cut(lengths[order], self.batch_tokens))]
-
-    def _cells(self, batch: Cut) -> int:
-        if batch.shape:
-            return batch.shape.rows * batch.shape.width
-        return len(batch.rows) * int(self.lengths[batch.rows].max(axis=0).sum())
 
 
 def copies_of(weights: Floats, seed: int) -> Ints:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from model.batches import Ints
+from model.batches import Floats, Ints
 
 SHAPES: Final = 12  # at most; on captions of some 16 tokens eight pad an eighth, twelve a tenth
 STEPS: Final = (-4, -2, -1, 1, 2, 4)
@@ -48,28 +48,29 @@ def choose_shapes(lengths: Ints, batch_tokens: int) -> list[Shape]:
     classes, counts = np.stack(np.divmod(kinds, base), axis=1), counts[kinds]  # [C, 2], [C]
 
     corners = -(-coarse.max(axis=0) * np.arange(1, SHAPES + 1)[:, np.newaxis] // SHAPES)  # [K, 2]
-    least, before = cells(corners, classes, counts), np.inf
+    least, before = float(widths(corners, classes).min(axis=1) @ counts), np.inf
     while least < before:
         before = least
         for corner, side, move in product(range(SHAPES), range(2), STEPS):
             moved = corners.copy()
             moved[corner, side] += move
-            needed = cells(moved, classes, counts)
+            needed = float(widths(moved, classes).min(axis=1) @ counts)
             if needed < least:
                 corners, least = moved, needed
-    widths = {(min(s * step, longest[0]), min(t * step, longest[1])) for s, t in corners if min(s, t) > 0}
-    shapes = [Shape(max(1, batch_tokens // int(max(sides))), *map(int, sides)) for sides in widths]
+    used = corners[np.unique(widths(corners, classes).argmin(axis=1))]
+    sides = np.minimum(np.unique(used, axis=0) * step, longest).tolist()
+    shapes = [Shape(max(1, batch_tokens // max(both)), *both) for both in sides]
     return sorted(shapes, key=lambda shape: (shape.width, shape))
 
 
-def cells(corners: Ints, classes: Ints, counts: Ints) -> float:
-    """What all pairs take in the narrowest shapes that they fit; infinite where one fits none.
+def widths(corners: Ints, classes: Ints) -> Floats:
+    """What a pair of each class takes in each shape, infinitely much where it does not fit, `[C, K]`.
 
-    >>> cells(np.array([[2, 2], [4, 4]]), np.array([[1, 2], [2, 3]]), np.array([10, 1]))
-    48.0
+    >>> widths(np.array([[2, 2], [4, 4]]), np.array([[1, 2], [2, 3]])).tolist()
+    [[4.0, 8.0], [inf, 8.0]]
     """
-    is_fit = (classes[:, np.newaxis] <= corners).all(axis=2)  # [C, K]
-    return float(np.where(is_fit, corners.sum(axis=1), np.inf).min(axis=1) @ counts)
+    is_fit = (classes[:, np.newaxis] <= corners).all(axis=2)
+    return np.where(is_fit, corners.sum(axis=1), np.inf)
 
 
 def deal(lengths: Ints, shapes: list[Shape], chance: np.random.Generator | None = None) -> list[tuple[Ints, Shape]]:
