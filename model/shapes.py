@@ -6,7 +6,6 @@ A pair goes into a batch of the smallest shape that both its sides fit. The shap
 begin evenly spaced up to its longest sides, and each side of each of them moves as long as that saves padding.
 """
 
-from itertools import product
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 from model.batches import Floats, Ints
 
 SHAPES: Final = 12  # at most; on captions of some 16 tokens eight pad an eighth, twelve a tenth
-STEPS: Final = (-4, -2, -1, 1, 2, 4)
+MOVES: Final = [sides for size in (-4, -2, -1, 1, 2, 4) for sides in ((size, 0), (0, size))]
 CLASSES: Final = 64  # lengths that are told apart on a side; longer sides are looked at in larger steps
 
 
@@ -51,12 +50,13 @@ def choose_shapes(lengths: Ints, batch_tokens: int) -> list[Shape]:
     least, before = float(widths(corners, classes).min(axis=1) @ counts), np.inf
     while least < before:
         before = least
-        for corner, side, move in product(range(SHAPES), range(2), STEPS):
-            moved = corners.copy()
-            moved[corner, side] += move
-            needed = float(widths(moved, classes).min(axis=1) @ counts)
-            if needed < least:
-                corners, least = moved, needed
+        for corner in range(SHAPES):
+            others = widths(np.delete(corners, corner, axis=0), classes).min(axis=1)  # [C]
+            for move in MOVES:
+                moved = corners[corner] + move
+                needed = float(np.minimum(others, widths(moved[np.newaxis], classes)[:, 0]) @ counts)
+                if needed < least:
+                    corners[corner], least = moved, needed
     used = corners[np.unique(widths(corners, classes).argmin(axis=1))]
     sides = np.minimum(np.unique(used, axis=0) * step, longest).tolist()
     shapes = [Shape(max(1, batch_tokens // max(both)), *both) for both in sides]
