@@ -54,11 +54,13 @@ class Loaded:
 
         Args:
             rows: the pairs.
-            shape: B, S and T, where they are larger than the pairs need; rows without a pair are all `PAD`.
+            shape: B, S and T, where they are larger than the pairs need. A row without a pair is an empty sentence,
+                for an encoder needs one, and no target, which the loss passes over.
         """
         rows = rows - self.moved[np.searchsorted(self.firsts, rows, side="right") - 1]
         height, *widths = shape or (None, None, None)
         sources, targets = (padded(*side, rows, height, width) for side, width in zip(self.sides, widths, strict=True))
+        sources[len(rows) :, 0] = EOS
         return Batch(sources, targets)
 
 

@@ -40,7 +40,7 @@ def test_pairs_keep_their_numbers_whatever_else_is_loaded(pairs: Pairs) -> None:
 
 def test_a_given_shape_is_filled_with_padding(pairs: Pairs) -> None:
     batch = pairs.load([2]).batch(np.array([3, 2]), (3, 4, 2))
-    assert batch.sources.tolist() == [[13, 14, 3, 0], [12, 3, 0, 0], [0, 0, 0, 0]]
+    assert batch.sources.tolist() == [[13, 14, 3, 0], [12, 3, 0, 0], [3, 0, 0, 0]]
     assert batch.targets.tolist() == [[25, 3], [24, 3], [0, 0]]
 
 

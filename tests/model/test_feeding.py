@@ -1,7 +1,7 @@
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from pipeline.errors import InputError
 from pipeline.examples import write_shard
 
 SIZES = (30, 20, 25, 40, 15)
+SHAPES: tuple[Literal["dynamic"], Literal["fixed"]] = ("dynamic", "fixed")
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def told(made: Iterator[batches.Batch]) -> list[list[int]]:
     for batch in made:
         filled = batch.sources[:, 0] >= 1000
         assert (batch.targets[filled, 0] == batch.sources[filled, 0]).all()
-        assert not batch.sources[~filled].any()
+        assert (batch.sources[~filled] == [3, *[0] * (batch.sources.shape[1] - 1)]).all()
         assert not batch.targets[~filled].any()
         numbers.append((batch.sources[filled, 0] - 1000).tolist())
     return numbers
@@ -123,3 +124,16 @@ def test_a_small_set_is_read_once_and_given_in_the_same_order(pairs: Pairs, monk
     assert sorted(number for numbers in first for number in numbers) == list(range(sum(SIZES)))
     monkeypatch.setattr(batches, "read_shard", lambda _: pytest.fail("read again"))
     assert told(in_order(plan_of(pairs), pairs)) == first
+
+
+def test_fixed_shapes_have_the_same_loss(toy: Any, toy_config: Callable[..., Any]) -> None:
+    from model.config import DeviceConfig
+    from model.launch import build_strategy
+    from model.trainer import Trainer
+
+    pairs = Pairs.read(toy.shards.paths("train/*.tfrecord"))
+    trainer = Trainer(toy_config(), 40, build_strategy(DeviceConfig()))
+    dynamic, fixed = (Plan(pairs.lengths, 20, 128, seed=1, sizes=pairs.sizes, shapes=shapes) for shapes in SHAPES)
+    assert fixed.padding_share > dynamic.padding_share
+    assert any(not batch.targets[-1].any() for batch in in_order(fixed, pairs))  # a row without a pair
+    assert trainer.loss(in_order(fixed, pairs)) == pytest.approx(trainer.loss(in_order(dynamic, pairs)), rel=1e-6)
