@@ -15,7 +15,10 @@ def feed(plan: Plan, pairs: Pairs, first_step: int, last_step: int) -> Iterator[
 
     Raises:
         InputError: a shard is damaged.
+        ValueError: the plan is not one of these shards.
     """
+    if plan.shard_sizes != pairs.sizes:
+        raise ValueError(f"a plan of shards with {plan.shard_sizes} pairs does not fit shards with {pairs.sizes}")
     windows = plan.windows(first_step, last_step)
     with ThreadPoolExecutor(1, "shards") as reader:
         ahead = next(windows, None)

@@ -64,6 +64,11 @@ class Plan:
     window_pairs: int = WINDOW_PAIRS
     shapes: Literal["dynamic", "fixed"] = "dynamic"
 
+    @property
+    def shard_sizes(self) -> tuple[int, ...]:
+        """Pairs of each shard."""
+        return (len(self.lengths),) if self.sizes is None else self.sizes
+
     @cached_property
     def is_short_enough(self) -> Booleans:
         """Whether each pair takes part, `[N]`."""
@@ -78,7 +83,7 @@ class Plan:
     @cached_property
     def rows(self) -> Ints:
         """The pairs of an epoch, in their order in the shards, each as often as it is seen."""
-        return self._rows_of(range(len(self._sizes)))
+        return self._rows_of(range(len(self.shard_sizes)))
 
     @cached_property
     def fixed_shapes(self) -> list[Shape]:
@@ -142,16 +147,12 @@ class Plan:
 
     def in_order(self) -> list[Cut]:
         """Batches of all pairs as they follow each other by length: to measure on, where chance has no part."""
-        return self._batches(tuple(range(len(self._sizes))), None)
-
-    @cached_property
-    def _sizes(self) -> tuple[int, ...]:
-        return (len(self.lengths),) if self.sizes is None else self.sizes
+        return self._batches(tuple(range(len(self.shard_sizes))), None)
 
     @cached_property
     def _starts(self) -> Ints:
         """The first pair of each shard, and the end of the last."""
-        return np.concatenate([[0], np.cumsum(self._sizes)]).astype(np.int64)
+        return np.concatenate([[0], np.cumsum(self.shard_sizes)]).astype(np.int64)
 
     @cached_property
     def _ends(self) -> list[int]:
@@ -180,12 +181,12 @@ class Plan:
         """The shards of each of an epoch's windows, and the chance that orders their pairs."""
         windows: list[list[int]] = []
         filled = 0
-        for shard in np.random.default_rng([self.seed, epoch]).permutation(len(self._sizes)).tolist():
-            if not windows or filled + self._sizes[shard] > self.window_pairs:
+        for shard in np.random.default_rng([self.seed, epoch]).permutation(len(self.shard_sizes)).tolist():
+            if not windows or filled + self.shard_sizes[shard] > self.window_pairs:
                 windows.append([])
                 filled = 0
             windows[-1].append(shard)
-            filled += self._sizes[shard]
+            filled += self.shard_sizes[shard]
         return [
             (tuple(sorted(shards)), np.random.default_rng([self.seed, epoch, number]))
             for number, shards in enumerate(windows, start=1)

@@ -115,6 +115,11 @@ def test_a_damaged_shard_is_told_when_its_window_comes(pairs: Pairs) -> None:
         list(made)
 
 
+def test_a_plan_of_other_shards_is_refused(pairs: Pairs) -> None:
+    with pytest.raises(ValueError, match=r"a plan of shards with \(130,\) pairs does not fit shards with \(30, 20, "):
+        next(feed(Plan(pairs.lengths, 50, 60, seed=1), pairs, 1, 2))
+
+
 def test_no_steps_are_no_batches(pairs: Pairs) -> None:
     assert list(feed(plan_of(pairs), pairs, 5, 4)) == []
 
