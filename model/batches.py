@@ -1,14 +1,9 @@
-"""Batches: which pairs a step learns from.
+"""Batches: pairs of ids as rectangles, and the shards that they are read from.
 
 Letters: N pairs, B sentences of a batch, S source tokens, T target tokens.
-
-The whole schedule is a pure function of the lengths, the seed and the step. Pairs are sorted by length and cut into
-batches that hold about the same number of tokens; each epoch shuffles the pairs of equal lengths among themselves and
-the order of the batches. Since equal lengths are exchangeable, every epoch has the same cuts, so a run that was
-killed finds its place by one division instead of reading what it had read before.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,12 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.examples import read_shard
+from pipeline.errors import InputError
+from pipeline.examples import lengths_path, read_lengths, read_origins, read_shard
 from pipeline.vocabulary import EOS, PAD
 
 Ints = np.ndarray[Any, np.dtype[np.integer[Any]]]
 Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
 Booleans = np.ndarray[Any, np.dtype[np.bool_]]
+Ragged = tuple[Ints, Ints]  # values, and the offsets of the rows among them
 
 
 @dataclass(frozen=True)
@@ -32,132 +29,98 @@ class Batch:
     targets: Ints
 
 
+def full_batch(shape: tuple[int, int, int]) -> Batch:
+    """A batch of a shape, B, S and T, without padding: as much work as a batch of that shape can be."""
+    rows, *widths = shape
+    return Batch(*(np.full((rows, width), EOS, np.int32) for width in widths))
+
+
 @dataclass(frozen=True)
-class Plan:
-    """The schedule of a training.
+class Loaded:
+    """The pairs of some shards in memory.
 
     Args:
-        lengths: tokens of the sources and the targets, the closing `EOS` included, `[N, 2]`.
-        max_length: pairs with a longer side are left out.
-        batch_tokens: a batch's rows times its longest side stay within it, unless a single row does not.
-        seed: decides the order.
-        copies: how often each pair is seen in an epoch, `[N]`; None: once.
+        sides: the ids of all sources and of all targets.
+        firsts: the number of each shard's first pair among the pairs of all shards, ascending.
+        moved: how much smaller than that its number is in memory.
     """
 
-    lengths: Ints
-    max_length: int
-    batch_tokens: int
-    seed: int
-    copies: Ints | None = None
+    sides: tuple[Ragged, Ragged]
+    firsts: Ints
+    moved: Ints
 
-    @cached_property
-    def rows(self) -> Ints:
-        """The pairs of an epoch, sorted by target length, then source length, then place."""
-        kept = np.flatnonzero(self.is_short_enough)
-        if self.copies is not None:
-            kept = np.repeat(kept, self.copies[kept])
-        return kept[np.lexsort((self.lengths[kept, 0], self.lengths[kept, 1]))]
+    def batch(self, rows: Ints, shape: tuple[int, int, int] | None = None) -> Batch:
+        """The ids of some pairs, which are numbered as among the pairs of all shards.
 
-    @cached_property
-    def is_short_enough(self) -> Booleans:
-        """Whether each pair takes part, `[N]`."""
-        short: Booleans = self.lengths.max(axis=1, initial=0) <= self.max_length
-        return short
-
-    @property
-    def left_out(self) -> int:
-        """Pairs with a side that is too long."""
-        return int((~self.is_short_enough).sum())
-
-    @cached_property
-    def cuts(self) -> Ints:
-        """Where each batch begins in the sorted rows, and where the last one ends.
-
-        >>> Plan(np.array([[1, 2], [1, 2], [2, 2], [1, 3], [1, 4], [2, 4]]), 9, batch_tokens=8, seed=1).cuts.tolist()
-        [0, 3, 5, 6]
+        Args:
+            rows: the pairs.
+            shape: B, S and T, where they are larger than the pairs need. A row without a pair is an empty sentence,
+                for an encoder needs one, and no target, which the loss passes over.
         """
-        cuts = [0]
-        longest = 0
-        for place, length in enumerate(self.lengths[self.rows].max(axis=1).tolist()):
-            longest = max(longest, length)
-            if place > cuts[-1] and longest * (place + 1 - cuts[-1]) > self.batch_tokens:
-                cuts.append(place)
-                longest = length
-        return np.array([*cuts, len(self.rows)] if len(self.rows) else [0])
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Batches in which every pair is seen once."""
-        return len(self.cuts) - 1
-
-    @cached_property
-    def padding_share(self) -> float:
-        """Share of padding among the ids of an epoch."""
-        rows = [self.lengths[self.rows[start:end]] for start, end in zip(self.cuts, self.cuts[1:], strict=False)]
-        cells = sum(int(lengths.max(axis=0).sum()) * len(lengths) for lengths in rows)
-        return 1 - sum(int(lengths.sum()) for lengths in rows) / cells
-
-    def epoch(self, epoch: int) -> tuple[Ints, Ints]:
-        """The rows in this epoch's order, and the order of its batches."""
-        chance = np.random.default_rng([self.seed, epoch])
-        lengths = self.lengths[self.rows]
-        rows = self.rows[np.lexsort((chance.permutation(len(lengths)), lengths[:, 0], lengths[:, 1]))]
-        return rows, chance.permutation(self.steps_per_epoch)
-
-    def batches(self, first_step: int, last_step: int) -> Iterator[Ints]:
-        """The rows of each step from the first to the last; the first step of all is 1."""
-        shuffled = -1
-        for step in range(first_step, last_step + 1):
-            epoch, place = divmod(step - 1, self.steps_per_epoch)
-            if epoch != shuffled:
-                (rows, order), shuffled = self.epoch(epoch), epoch
-            start, end = self.cuts[order[place] : order[place] + 2]
-            yield rows[start:end]
+        rows = rows - self.moved[np.searchsorted(self.firsts, rows, side="right") - 1]
+        height, *widths = shape or (None, None, None)
+        sources, targets = (padded(*side, rows, height, width) for side, width in zip(self.sides, widths, strict=True))
+        sources[len(rows) :, 0] = EOS
+        return Batch(sources, targets)
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of ids, in the order of the shards they came from, and the index of each pair's origin, `[N]`."""
+    """Pairs of ids in shards on disk, in the order of the shards; what is needed of them is loaded.
 
-    sides: tuple[tuple[Ints, Ints], tuple[Ints, Ints]]
-    origins: Ints
+    Args:
+        shards: TFRecord files, each with its length index beside it.
+        sizes: pairs of each shard.
+        lengths: tokens of both sides with the closing `EOS`, `[N, 2]`.
+    """
+
+    shards: tuple[Path, ...]
+    sizes: tuple[int, ...]
+    lengths: Ints
 
     @classmethod
     def read(cls, shards: Sequence[Path]) -> "Pairs":
-        """Reads TFRecord shards, in the order given."""
-        read = [read_shard(path) for path in shards]
-        return cls(
-            (
-                joined([(pairs.source_values, pairs.source_offsets) for pairs in read]),
-                joined([(pairs.target_values, pairs.target_offsets) for pairs in read]),
-            ),
-            np.concatenate([np.zeros(0, np.int32), *(pairs.origins for pairs in read)]),
-        )
+        """Reads the length indexes, and no record."""
+        indexes = [read_lengths(path) for path in shards]
+        lengths = np.concatenate([np.zeros((0, 2), np.int32), *indexes]) + np.int32(1)
+        return cls(tuple(shards), tuple(map(len, indexes)), lengths)
 
     @cached_property
-    def lengths(self) -> Ints:
-        """Tokens of both sides with the closing `EOS`, `[N, 2]`."""
-        return np.stack([np.diff(offsets) + 1 for _, offsets in self.sides], axis=1)
+    def origins(self) -> Ints:
+        """The index of each pair's origin, `[N]`; reads all shards once and keeps nothing else of them."""
+        return np.concatenate([np.zeros(0, np.int32), *map(read_origins, self.shards)])
 
-    def batch(self, rows: Ints) -> Batch:
-        """The ids of some pairs."""
-        return Batch(*(padded(values, offsets, rows) for values, offsets in self.sides))
+    @cached_property
+    def whole(self) -> Loaded:
+        """All pairs, for sets that are small."""
+        return self.load(range(len(self.shards)))
+
+    def load(self, numbers: Sequence[int]) -> Loaded:
+        """Reads some shards, in ascending order.
+
+        Raises:
+            InputError: a record is damaged, or the length index does not tell its length.
+        """
+        starts = np.concatenate([[0], np.cumsum(self.sizes)]).astype(np.int64)
+        sources, targets, firsts = [], [], []
+        for number in numbers:
+            path, first = self.shards[number], int(starts[number])
+            pairs = read_shard(path)
+            sides = (pairs.source_values, pairs.source_offsets), (pairs.target_values, pairs.target_offsets)
+            lengths = np.stack([np.diff(offsets) + 1 for _, offsets in sides], axis=1)
+            if not np.array_equal(lengths, self.lengths[first : starts[number + 1]]):
+                allowed = f"the lengths of the {len(lengths):,} records of {path.name}"
+                raise InputError("shard", lengths_path(path), allowed, "one of both was changed after it was written")
+            sources.append(sides[0])
+            targets.append(sides[1])
+            firsts.append(first)
+        sizes = [len(offsets) - 1 for _, offsets in sources]
+        moved = np.array(firsts, np.int64) - np.cumsum([0, *sizes])[:-1]
+        return Loaded((joined(sources), joined(targets)), np.array(firsts, np.int64), moved)
 
 
-def copies_of(weights: Floats, seed: int) -> Ints:
-    """How often each pair is seen in an epoch: as often as its weight says, `[N]`.
-
-    What a weight has after the point is its chance to be seen once more; the seed decides.
-
-    >>> copies_of(np.array([1.0, 1.0, 2.0]), seed=1).tolist()
-    [1, 1, 2]
-    """
-    whole = np.floor(weights)
-    return (whole + (np.random.default_rng([seed]).random(len(weights)) < weights - whole)).astype(np.int64)
-
-
-def joined(parts: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
-    """Ragged arrays one after the other: their values, and the offsets of their rows."""
+def joined(parts: Sequence[Ragged]) -> Ragged:
+    """Ragged arrays one after the other."""
     lengths = [np.diff(offsets) for _, offsets in parts]
     values = [values for values, _ in parts]
     none = np.zeros(0, np.int64)
@@ -165,15 +128,17 @@ def joined(parts: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
     return np.concatenate([none.astype(np.int32), *values]), offsets
 
 
-def padded(values: Ints, offsets: Ints, rows: Ints) -> Ints:
-    """Some rows of a ragged array with `EOS` after each, as a rectangle.
+def padded(values: Ints, offsets: Ints, rows: Ints, height: int | None = None, width: int | None = None) -> Ints:
+    """Some rows of a ragged array with `EOS` after each, as a rectangle, which may be given larger than they need.
 
     >>> padded(np.array([7, 8, 9]), np.array([0, 2, 3]), np.array([1, 0])).tolist()
     [[9, 3, 0], [7, 8, 3]]
     """
     starts, lengths = offsets[rows], offsets[rows + 1] - offsets[rows]
-    columns = np.arange(lengths.max(initial=0) + 1)
+    columns = np.arange(lengths.max(initial=0) + 1 if width is None else width)
+    filled = np.full((len(rows) if height is None else height, len(columns)), PAD, np.int32)
+    used = filled[: len(rows)]
     inside = columns < lengths[:, np.newaxis]
-    filled = np.where(columns == lengths[:, np.newaxis], EOS, PAD).astype(np.int32)
-    filled[inside] = values[(starts[:, np.newaxis] + columns)[inside]]
+    used[inside] = values[(starts[:, np.newaxis] + columns)[inside]]
+    used[np.arange(len(rows)), lengths] = EOS
     return filled

@@ -4,19 +4,19 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from model import checkpoints, export
-from model.batches import Batch, Floats, Ints, Pairs, Plan, copies_of
+from model.batches import Floats, Ints, Pairs
 from model.checkpoints import Checkpoint
 from model.config import DeviceConfig, TrainConfig
+from model.feeding import feed, in_order
 from model.launch import build_strategy
+from model.plan import Plan, copies_of
 from model.progress import TrainingProgress
 from model.schedules import learning_rate
 from model.trainer import Trainer
@@ -55,7 +55,7 @@ def train_and_export(
         },
         facts=history[-1]
         | {
-            "epochs": round(config.steps / plan.steps_per_epoch, 2),
+            "epochs": round(plan.epochs(config.steps), 2),
             "padding_share": round(plan.padding_share, 4),
         },
     )
@@ -63,7 +63,7 @@ def train_and_export(
 
 def make_plan(config: TrainConfig, pairs: Pairs, copies: Ints | None = None) -> Plan:
     """The schedule of the training; raises `InputError` where there is nothing to learn from."""
-    plan = Plan(pairs.lengths, config.max_length, config.batch_tokens, config.seed, copies)
+    plan = plan_of(config, pairs, copies)
     if not len(pairs.lengths):
         raise InputError("shards", "no pairs", "at least one training pair")
     if plan.left_out < len(pairs.lengths) and not len(plan.rows):
@@ -75,6 +75,11 @@ def make_plan(config: TrainConfig, pairs: Pairs, copies: Ints | None = None) -> 
         cause = f"all {plan.left_out:,} training pairs are longer"
         raise InputError("train.max_length", config.max_length, f"at least {shortest} tokens", cause)
     return plan
+
+
+def plan_of(config: TrainConfig, pairs: Pairs, copies: Ints | None = None) -> Plan:
+    """The plan for a set of pairs."""
+    return Plan(pairs.lengths, config.max_length, config.batch_tokens, config.seed, copies, pairs.sizes)
 
 
 def weights_of(config: TrainConfig, pairs: Pairs, shards: Manifest) -> Floats:
@@ -100,8 +105,8 @@ def fit(trainer: Trainer, pairs: Pairs, plan: Plan, dev: Pairs, folder: Path) ->
     first = found.step + 1 if found else 1
     with TrainingProgress(config.steps, done=first - 1) as progress:
         since = time.monotonic()
-        for step, rows in enumerate(plan.batches(first, config.steps), start=first):
-            loss, tokens = trainer.step(pairs.batch(rows), step)
+        for step, batch in enumerate(feed(plan, pairs, first, config.steps), start=first):
+            loss, tokens = trainer.step(batch, step)
             if not math.isfinite(loss):
                 cause = f"the loss became {loss} at step {step}; a lower value or a lower train.clip_norm helps"
                 raise InputError("train.learning_rate", config.learning_rate, "one that keeps the loss finite", cause)
@@ -111,7 +116,7 @@ def fit(trainer: Trainer, pairs: Pairs, plan: Plan, dev: Pairs, folder: Path) ->
                 step % every == 0 or step == config.steps for every in (config.evaluate_every, config.checkpoint_every)
             )
             if measures:
-                dev_loss = trainer.loss(in_order(dev, config))
+                dev_loss = trainer.loss(in_order(plan_of(config, dev), dev))
                 notes.measure(step, learning_rate(config, step), dev_loss, time.monotonic() - since)
             if saves:
                 notes.seconds += time.monotonic() - since
@@ -158,9 +163,3 @@ class Notes:
             }
         )
         self.recent_loss, self.recent_tokens = 0.0, 0
-
-
-def in_order(pairs: Pairs, config: TrainConfig) -> Iterator[Batch]:
-    """All pairs once, the longest that training would leave out excepted."""
-    plan = Plan(pairs.lengths, config.max_length, config.batch_tokens, config.seed)
-    return (pairs.batch(plan.rows[start:end]) for start, end in pairwise(plan.cuts))

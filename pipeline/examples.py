@@ -17,6 +17,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -38,6 +39,7 @@ FEATURES = (*SIDES, "origin")
 GZIP_SUFFIX = ".gz"
 GZIP_LEVEL = 6
 DECODED_AT_ONCE = 4096
+NARROW = pa.large_list(pa.int32())
 Ids = Sequence[Sequence[int]]
 
 
@@ -112,20 +114,23 @@ def write_shard(shard: Path, sources: Ids, targets: Ids, origins: Sequence[int] 
 
 def read_shard(shard: Path) -> PairIds:
     """Reads a shard back; raises `InputError` where a record's checksum does not hold."""
-    decoder = example_coder.ExamplesToRecordBatchDecoder(_schema().SerializeToString())
-    parts: dict[str, list[pa.Array]] = {name: [] for name in FEATURES}
-    records = list(records_of(shard))
-    for start in range(0, len(records), DECODED_AT_ONCE):
-        batch = decoder.DecodeBatch(records[start : start + DECODED_AT_ONCE])
-        for name in FEATURES:
-            parts[name].append(batch.column(name))
-    (source_values, source_offsets), (target_values, target_offsets) = (_flatten(parts[side]) for side in SIDES)
-    return PairIds(source_values, source_offsets, target_values, target_offsets, _flatten(parts["origin"])[0])
+    columns = _columns(shard, FEATURES)
+    (source_values, source_offsets), (target_values, target_offsets) = (_flatten(columns[side]) for side in SIDES)
+    return PairIds(source_values, source_offsets, target_values, target_offsets, _flatten(columns["origin"])[0])
+
+
+def read_origins(shard: Path) -> npt.NDArray[np.int32]:
+    """The origin of each pair alone, int32 [pairs]; raises `InputError` where a record's checksum does not hold."""
+    return _flatten(_columns(shard, ("origin",))["origin"])[0]
 
 
 def read_lengths(shard: Path) -> npt.NDArray[np.int32]:
-    """The shard's length index, int32 [pairs, 2]."""
-    lengths: npt.NDArray[np.int32] = np.load(lengths_path(shard), allow_pickle=False)
+    """The shard's length index, int32 [pairs, 2]; raises `InputError` where it is missing or damaged."""
+    path = lengths_path(shard)
+    try:
+        lengths: npt.NDArray[np.int32] = np.load(path, allow_pickle=False)
+    except (OSError, EOFError, ValueError) as error:
+        raise InputError("shard", path, "the shard's length index", f"damaged or removed: {error}") from error
     return lengths
 
 
@@ -171,27 +176,21 @@ def frame(record: bytes) -> bytes:
 
 
 def records_of(shard: Path) -> Iterator[bytes]:
-    """The records of a TFRecord file, each checked against its checksums."""
-    data = shard.read_bytes()
-    if shard.suffix == GZIP_SUFFIX:
-        try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError, zlib.error) as error:
-            raise InputError("shard", shard, "a whole gzip file", f"damaged after it was written: {error}") from error
+    """The records of a TFRecord file, each checked against its checksums; the file is read as they are taken."""
     position = 0
-    while position < len(data):
-        header = data[position : position + 8]
-        record_start = position + 12
-        size = struct.unpack("<Q", header)[0] if len(header) == 8 else len(data)
-        record_end = record_start + size
-        record = data[record_start:record_end]
-        intact = data[position + 8 : record_start] == _masked_crc(header) and data[
-            record_end : record_end + 4
-        ] == _masked_crc(record)
-        if not intact:
-            raise InputError("shard", shard, f"an intact record at byte {position}", "damaged after it was written")
-        yield record
-        position = record_end + 4
+    with (gzip.open if shard.suffix == GZIP_SUFFIX else open)(shard, "rb") as file:
+        try:
+            while length := file.read(8):
+                is_intact = file.read(4) == _masked_crc(length)
+                size = struct.unpack("<Q", length)[0] if is_intact else 0
+                record = file.read(size)
+                if not is_intact or file.read(4) != _masked_crc(record):
+                    allowed = f"an intact record at byte {position}"
+                    raise InputError("shard", shard, allowed, "damaged after it was written")
+                yield record
+                position += size + 16
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise InputError("shard", shard, "a whole gzip file", f"damaged after it was written: {error}") from error
 
 
 def _masked_crc(data: bytes) -> bytes:
@@ -211,16 +210,23 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
         shift += 7
 
 
-def _schema() -> schema_pb2.Schema:
-    features = [schema_pb2.Feature(name=name, type=schema_pb2.INT) for name in FEATURES]
-    return schema_pb2.Schema(feature=features)
+def _columns(shard: Path, features: Sequence[str]) -> dict[str, list[pa.Array]]:
+    """Some features of a shard's records, as list arrays of 32-bit numbers, one for each block of records."""
+    schema = schema_pb2.Schema(feature=[schema_pb2.Feature(name=name, type=schema_pb2.INT) for name in features])
+    decoder = example_coder.ExamplesToRecordBatchDecoder(schema.SerializeToString())
+    columns: dict[str, list[pa.Array]] = {name: [] for name in features}
+    records = records_of(shard)
+    while block := list(islice(records, DECODED_AT_ONCE)):
+        batch = decoder.DecodeBatch(block)
+        for name in features:
+            columns[name].append(batch.column(name).cast(NARROW))
+    return columns
 
 
 def _flatten(parts: list[pa.Array]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
     """Many list arrays as one pair of values and offsets."""
     if not parts:
         return np.zeros(0, np.int32), np.zeros(1, np.int64)
-    lists = pa.chunked_array(parts).combine_chunks()
-    lengths = lists.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)
-    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    return lists.flatten().to_numpy().astype(np.int32), offsets
+    lengths = np.concatenate([part.value_lengths().to_numpy(zero_copy_only=False) for part in parts])
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
+    return np.concatenate([part.flatten().to_numpy() for part in parts]), offsets

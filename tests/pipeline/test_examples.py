@@ -38,6 +38,7 @@ def test_a_shard_without_pairs(tmp_path):
 def test_the_origin_of_each_pair_comes_back(tmp_path):
     examples.write_shard(tmp_path / "a.tfrecord", SOURCES, TARGETS, [1, 0, 200])
     assert examples.read_shard(tmp_path / "a.tfrecord").origins.tolist() == [1, 0, 200]
+    assert examples.read_origins(tmp_path / "a.tfrecord").tolist() == [1, 0, 200]
 
 
 def test_a_compressed_shard_holds_the_same_and_no_time(tmp_path, monkeypatch):
@@ -116,3 +117,29 @@ def test_a_truncated_shard_is_found(tmp_path):
     shard.write_bytes(shard.read_bytes()[:-3])
     with pytest.raises(InputError, match="intact record at byte"):
         examples.read_shard(shard)
+
+
+def test_a_record_that_is_damaged_behind_intact_ones_is_found_at_its_byte(tmp_path):
+    shard = tmp_path / "a.tfrecord"
+    examples.write_shard(shard, SOURCES, TARGETS)
+    sizes = [len(record) + 16 for record in examples.records_of(shard)]
+    data = bytearray(shard.read_bytes())
+    data[sizes[0] + sizes[1] + 20] ^= 1
+    shard.write_bytes(data)
+    with pytest.raises(InputError) as caught:
+        examples.read_shard(shard)
+    allowed = f"an intact record at byte {sizes[0] + sizes[1]}"
+    assert str(caught.value) == f"shard = {shard}: expected {allowed} (damaged after it was written)"
+
+
+@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[:-3], lambda data: b"no index" * 20])
+def test_a_damaged_length_index_is_named(tmp_path, damage):
+    shard = tmp_path / "a.tfrecord"
+    examples.write_shard(shard, SOURCES, TARGETS)
+    index = tmp_path / "a.lengths.npy"
+    index.write_bytes(damage(index.read_bytes()))
+    with pytest.raises(InputError, match="^shard = .*a.lengths.npy: expected the shard's length index"):
+        examples.read_lengths(shard)
+    index.unlink()
+    with pytest.raises(InputError, match="No such file"):
+        examples.read_lengths(shard)
