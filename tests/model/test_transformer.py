@@ -1,15 +1,20 @@
 """The transformer against the paper's formulas in NumPy, and at work."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from numpy.random import Generator, default_rng
 
 from model.architectures import build_model
 from model.attention import MASKED
 from model.config import ModelConfig
 from model.heads import Heads
 from model.linear import Linear
+from model.losses import summed_cross_entropy
+from model.search import greedy
 from model.transformer import Transformer, sinusoids
+from pipeline.vocabulary import EOS, PAD
 
 SOURCES = tf.constant([[5, 6, 7, 3]])
 TARGETS = tf.constant([[4, 9, 3]])
@@ -115,3 +120,40 @@ def test_a_step_reads_no_position_again() -> None:
 def test_no_positions_have_the_shape_of_a_search(rows: int) -> None:
     none = Heads(6, 2, seed=1, name="heads").none(tf.constant(rows))
     assert none.keys.shape == none.values.shape == (rows, 2, 0, 3)
+
+
+def test_it_learns_to_write_backwards() -> None:
+    config = ModelConfig(
+        architecture="transformer",
+        embedding_size=32,
+        heads=2,
+        feedforward_units=64,
+        encoder_layers=2,
+        decoder_layers=2,
+    )
+    model, optimizer, chance = build_model(config, vocabulary=12, seed=1), keras.optimizers.Adam(0.004), default_rng(1)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32)] * 2)
+    def learn(sources: tf.Tensor, targets: tf.Tensor) -> None:
+        with tf.GradientTape() as tape:
+            features, tokens, _ = model.features(sources, targets, None)
+            loss = summed_cross_entropy(features, *model.softmax, tokens) / tf.cast(tf.size(tokens), tf.float32)
+        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+
+    optimizer.build(model.trainable_variables)
+    for _ in range(250):
+        learn(*backwards(chance, 64))
+    sources, targets = backwards(chance, 100)
+    memory, state = model.encode(tf.constant(sources), None)
+    found = greedy(lambda tokens, state: model.step(memory, state, tokens), state, tf.constant(100), max_length=5)
+    written = np.pad(found.tokens.numpy(), [(0, 0), (0, 5 - found.tokens.shape[1])])
+    assert (written == np.where(targets == EOS, PAD, targets)).all(axis=1).mean() >= 0.9
+
+
+def backwards(chance: Generator, pairs: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of one to four tokens and the same ones in the other order, as batches have them."""
+    sides = np.zeros((2, pairs, 5), np.int32)
+    for row, length in enumerate(chance.integers(1, 5, pairs)):
+        tokens = chance.integers(EOS + 1, 12, length)
+        sides[:, row, : length + 1] = [*tokens, EOS], [*tokens[::-1], EOS]
+    return sides[0], sides[1]
