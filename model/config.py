@@ -16,6 +16,10 @@ class ModelConfig(Frozen):
     )
     embedding_size: int = Field(256, ge=4, le=2048, description="Width of the token vectors, and of a transformer.")
     tied: bool = Field(True, description="Sources, targets and softmax share one table of token vectors.")
+    frame_size: int = Field(
+        0, ge=0, le=65536, description="Numbers of a source frame, such as features of speech; 0: sources are text."
+    )
+    frame_stride: int = Field(1, ge=1, le=64, description="Frames that become one source position.")
     encoder_layers: int = Field(
         1, ge=1, le=32, description="Layers of the encoder; from the second on recurrent ones are residual."
     )

@@ -7,9 +7,10 @@ of what a decoder knows, F width of what the softmax sees, V tokens of the vocab
     inputs     <s>  wie  geht  es  dir        what the decoder has read before it writes the target at that position
     targets    wie  geht es   dir  </s>
 
-An architecture says how it encodes the sources, what it knows before each target (`decode` for all of them at once,
-`advance` for one after the other), and how that becomes what the softmax sees (`read_out`). Where a method takes
-`dropout`, None says that nothing is learned: no values are dropped, no gradient is prepared.
+Sources may also be frames of numbers (`model.frames`). An architecture says how it encodes the sources, what it knows
+before each target (`decode` for all of them at once, `advance` for one after the other), and how that becomes what the
+softmax sees (`read_out`). Where a method takes `dropout`, None says that nothing is learned: no values are dropped, no
+gradient is prepared.
 """
 
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ import tensorflow as tf
 from model.attention import MASKED
 from model.config import ModelConfig
 from model.dropout import Dropout
+from model.frames import Frames
 from pipeline.vocabulary import BOS, PAD, UNK
 
 Memory = Any  # any nest of tensors whose first dimension is the sentence
@@ -41,10 +43,16 @@ class Network(keras.layers.Layer):  # type: ignore[misc]
         self.config = config
         self.seeds: Iterator[int] = iter(range(4000 * seed, 4000 * seed + 4000, 5))  # a layer may use the next ones too
         self.frozen: dict[str, np.ndarray[Any, np.dtype[np.bool_]]] = {}
+        self.frames = (
+            Frames(config.frame_size, config.frame_stride, config.embedding_size, next(self.seeds))
+            if config.frame_size
+            else None
+        )
+        sides = ("target", "output") if self.frames else ("source", "target", "output")
         self.tables: dict[str, Any] = (
-            dict.fromkeys(("source", "target", "output"), self.new_table("table", vocabulary))
+            dict.fromkeys(sides, self.new_table("table", vocabulary))
             if config.tied
-            else {side: self.new_table(f"{side}_table", vocabulary) for side in ("source", "target", "output")}
+            else {side: self.new_table(f"{side}_table", vocabulary) for side in sides}
         )
         self.output_bias = self.add_weight(name="output_bias", shape=(vocabulary,), initializer="zeros")
 
@@ -55,7 +63,7 @@ class Network(keras.layers.Layer):  # type: ignore[misc]
         return self.add_weight(name=name, shape=(vocabulary, size), initializer=spread)
 
     def encode(self, sources: tf.Tensor, dropout: Dropout | None) -> tuple[Memory, State]:
-        """Reads `[B, S]` ids: what the decoder looks at, and its state before the first step."""
+        """Reads ids `[B, S]` or frames: what the decoder looks at, and its state before the first step."""
         raise NotImplementedError
 
     def decode(self, memory: Memory, state: State, targets: tf.Tensor, dropout: Dropout | None) -> tf.Tensor:
@@ -109,6 +117,12 @@ class Network(keras.layers.Layer):  # type: ignore[misc]
         """Unnormalised log-probabilities of the next token: `[N, F]` to `[N, V]`."""
         table, bias = self.softmax
         return tf.matmul(features, table, transpose_b=True) + bias
+
+    def read_sources(self, sources: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """A vector for each source position, `[B, S, E]`, and whether it is no padding, `[B, S]`."""
+        if self.frames:
+            return self.frames.read(sources)
+        return self.look_up("source", sources), tf.not_equal(sources, PAD)
 
     def look_up(self, side: Side, tokens: tf.Tensor) -> tf.Tensor:
         """The tokens' vectors."""

@@ -19,7 +19,6 @@ from model.encoder import RecurrentEncoder
 from model.network import Network, shifted
 from model.recurrent import Cell, State
 from pipeline.errors import InputError
-from pipeline.vocabulary import PAD
 
 ENCODER, DECODER = 2, 3  # parts of the network whose dropout is drawn apart; 0 and 1 are places outside of them
 
@@ -77,10 +76,10 @@ class Seq2Seq(Network):
         return layer
 
     def encode(self, sources: tf.Tensor, dropout: Dropout | None) -> tuple[Memory, DecoderState]:
-        """Reads `[B, S]` ids: the memory, and the decoder's state before the first step."""
-        real = tf.not_equal(sources, PAD)
+        """Reads ids `[B, S]` or frames: the memory, and the decoder's state before the first step."""
+        vectors, real = self.read_sources(sources)
         lengths = tf.reduce_sum(tf.cast(real, tf.int32), axis=1)
-        vectors = self.look_up("source", tf.transpose(sources))  # [S, B, E]
+        vectors = tf.transpose(vectors, [1, 0, 2])  # [S, B, E]
         values, ends = self.encoder.read(vectors, lengths, inside(dropout, ENCODER))
         values = tf.transpose(values, [1, 0, 2])  # [B, S, M]
         attention = self.fed or self.asked

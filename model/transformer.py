@@ -14,7 +14,6 @@ from model.dropout import Dropout, drop, inside
 from model.heads import KeyValue
 from model.layers import DecoderLayer, EncoderLayer, norm
 from model.network import Network, shifted
-from pipeline.vocabulary import PAD
 
 ENCODER, DECODER = 2, 3  # parts of the network whose dropout is drawn apart; 0 and 1 are places outside of them
 
@@ -50,10 +49,11 @@ class Transformer(Network):
         self.built = True
 
     def encode(self, sources: tf.Tensor, dropout: Dropout | None) -> tuple[Read, Written]:
-        """Reads `[B, S]` ids: what each layer of the decoder can look at, and the state of nothing written."""
-        hidden = tf.where(tf.not_equal(sources, PAD), 0.0, MASKED)
+        """Reads ids `[B, S]` or frames: what the decoder's layers can look at, and the state of nothing written."""
+        vectors, real = self.read_sources(sources)
+        hidden = tf.where(real, 0.0, MASKED)
         inner = inside(dropout, ENCODER)
-        values = drop(self.placed(self.look_up("source", sources), tf.constant(0)), dropout, 0)
+        values = drop(self.placed(vectors, tf.constant(0)), dropout, 0)
         for number, layer in enumerate(self.encoder):
             values = layer.run(values, hidden[:, tf.newaxis, tf.newaxis], inside(inner, number))
         values = self.encoder_norm(values)

@@ -85,3 +85,19 @@ def test_variational_dropout_drops_the_same_at_all_steps() -> None:
     assert (dropped == dropped[:, :1]).all()
     assert 0 < dropped.mean() < 1
     assert not np.array_equal(dropped[0], dropped[1])
+
+
+def test_the_second_direction_reads_each_sentence_from_its_end() -> None:
+    config = ModelConfig(architecture="gru", encoder_units=5)
+    encoder = RecurrentEncoder(config, 6, iter(range(0, 100, 5)))
+    forward, backward = encoder.cells[0]
+    for one, two in zip(forward.trainable_variables, backward.trainable_variables, strict=True):
+        two.assign(one)
+    vectors = tf.random.stateless_normal([4, 1, 6], [1, 2])
+    padded = tf.concat([vectors, tf.zeros([2, 1, 6])], axis=0)
+    turned = tf.concat([vectors[::-1], tf.zeros([2, 1, 6])], axis=0)
+    values, (end,) = encoder.read(padded, tf.constant([4]), None)
+    other, (other_end,) = encoder.read(turned, tf.constant([4]), None)
+    np.testing.assert_allclose(values[:4, :, 5:], other[3::-1, :, :5], atol=1e-6)
+    np.testing.assert_allclose(end[:, 5:], other_end[:, :5], atol=1e-6)
+    np.testing.assert_allclose(end, tf.concat([values[3, :, :5], values[0, :, 5:]], axis=1), atol=1e-6)

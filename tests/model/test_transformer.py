@@ -128,8 +128,6 @@ def test_it_learns_to_write_backwards() -> None:
         embedding_size=32,
         heads=2,
         feedforward_units=64,
-        encoder_layers=2,
-        decoder_layers=2,
     )
     model, optimizer, chance = build_model(config, vocabulary=12, seed=1), keras.optimizers.Adam(0.004), default_rng(1)
 
@@ -141,7 +139,7 @@ def test_it_learns_to_write_backwards() -> None:
         optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
 
     optimizer.build(model.trainable_variables)
-    for _ in range(250):
+    for _ in range(200):
         learn(*backwards(chance, 64))
     sources, targets = backwards(chance, 100)
     memory, state = model.encode(tf.constant(sources), None)
