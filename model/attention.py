@@ -1,13 +1,15 @@
 """Attention: which of a sentence's positions a decoder looks at.
 
-Letters: B sentences, S source positions, M width of the memory, H width of the state that asks, A width in which a
-query is compared with the keys.
+Letters: B sentences, S source positions, T target positions, M width of the memory, H width of the state that asks, A
+width in which a query is compared with the keys.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import keras
 import tensorflow as tf
+
+from model.linear import linear
 
 MASKED = -1e9  # a score that no softmax lets through, yet finite: -inf - -inf would be no number
 
@@ -20,76 +22,66 @@ class Memory(NamedTuple):
     hidden: tf.Tensor  # [B, S]: 0 at real positions, MASKED at padding
 
 
-class Attention(keras.layers.Layer):  # type: ignore[misc]
-    """Compares a query with keys. All forms share the query kernel `[H, A]`; `weights` takes it as done."""
+class AdditiveAttention(keras.layers.Layer):  # type: ignore[misc]
+    """score = v . tanh(W state + U value) (Bahdanau et al., 2015); asked at one step after the other."""
 
-    def __init__(self, units: int, state: int, seed: int, name: str) -> None:
+    def __init__(self, units: int, state: int, memory: int, seed: int, name: str) -> None:
         super().__init__(name=name)
-        self.query_kernel = self.add_weight(
-            name="query_kernel", shape=(state, units), initializer=keras.initializers.GlorotUniform(seed)
-        )
+        glorot = keras.initializers.GlorotUniform
+        self.query_kernel = self.add_weight(name="query_kernel", shape=(state, units), initializer=glorot(seed))
+        self.memory_kernel = self.add_weight(name="memory_kernel", shape=(memory, units), initializer=glorot(seed + 1))
+        self.vector = self.add_weight(name="vector", shape=(units, 1), initializer=glorot(seed + 2))
         self.built = True
 
-    @property
-    def parameters(self) -> tuple[tf.Tensor, ...]:
-        """The weights that `compare` works with."""
-        return ()
-
     def keys(self, values: tf.Tensor) -> tf.Tensor:
-        """What queries are compared with, once for each sentence: `[B, S, M]` to `[B, S, A]`."""
-        raise NotImplementedError
+        """U value, once for each sentence: `[B, S, M]` to `[B, S, A]`."""
+        return linear(values, self.memory_kernel)
 
-    def compare(self, query: tf.Tensor, keys: tf.Tensor, *parameters: tf.Tensor) -> tf.Tensor:
-        """How well each position fits: `[B, A]` and `[B, S, A]` to `[B, S]`."""
-        raise NotImplementedError
-
-    def weights(self, query: tf.Tensor, keys: tf.Tensor, hidden: tf.Tensor, *parameters: tf.Tensor) -> tf.Tensor:
-        """The share of each position, zero at padding: `[B, S]`."""
-        return tf.nn.softmax(self.compare(query, keys, *parameters) + hidden)
+    def weights(self, state: tf.Tensor, memory: Memory) -> tf.Tensor:
+        """The share of each position that a state `[B, H]` looks at, zero at padding: `[B, S]`."""
+        return compare(tf.matmul(state, self.query_kernel), memory.keys, memory.hidden, self.vector)
 
     def attend(self, state: tf.Tensor, memory: Memory) -> tf.Tensor:
         """The memory's average under the weights that a state `[B, H]` asks for: `[B, M]`."""
-        query = tf.matmul(state, self.query_kernel)
-        return average(self.weights(query, memory.keys, memory.hidden, *self.parameters), memory.values)
+        return average(self.weights(state, memory), memory.values)
 
 
-class AdditiveAttention(Attention):
-    """score = v . tanh(W state + U value) (Bahdanau et al., 2015)."""
-
-    def __init__(self, units: int, state: int, memory: int, seed: int, name: str) -> None:
-        super().__init__(units, state, seed, name)
-        glorot = keras.initializers.GlorotUniform
-        self.memory_kernel = self.add_weight(name="memory_kernel", shape=(memory, units), initializer=glorot(seed + 1))
-        self.vector = self.add_weight(name="vector", shape=(units, 1), initializer=glorot(seed + 2))
-
-    @property
-    def parameters(self) -> tuple[tf.Tensor, ...]:
-        """The vector v, `[A]`."""
-        return (tf.convert_to_tensor(self.vector)[:, 0],)
-
-    def keys(self, values: tf.Tensor) -> tf.Tensor:
-        """U value."""
-        flat = tf.matmul(tf.reshape(values, [-1, values.shape[-1]]), self.memory_kernel)
-        return tf.reshape(flat, [tf.shape(values)[0], tf.shape(values)[1], flat.shape[-1]])  # [B, S, A]
-
-    def compare(self, query: tf.Tensor, keys: tf.Tensor, *parameters: tf.Tensor) -> tf.Tensor:
-        """A product with a single column would be slower than this sum."""
-        (vector,) = parameters
-        return tf.reduce_sum(tf.tanh(keys + query[:, tf.newaxis]) * vector, axis=2)
-
-
-class MultiplicativeAttention(Attention):
-    """score = (W state) . value, the form "general" (Luong et al., 2015)."""
-
-    def keys(self, values: tf.Tensor) -> tf.Tensor:
-        """The values themselves."""
-        return values
-
-    def compare(self, query: tf.Tensor, keys: tf.Tensor, *parameters: tf.Tensor) -> tf.Tensor:
-        """One product for all positions."""
-        return tf.linalg.matvec(keys, query)
+def compare(query: tf.Tensor, keys: tf.Tensor, hidden: tf.Tensor, vector: tf.Tensor) -> tf.Tensor:
+    """The weights of additive attention from `W state`, `[B, A]`: `[B, S]`."""
+    # A product with a single column would be slower than this sum.
+    scores = tf.reduce_sum(tf.tanh(keys + query[:, tf.newaxis]) * tf.reshape(vector, [-1]), axis=2)
+    return tf.nn.softmax(scores + hidden)
 
 
 def average(weights: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     """Sum of the values, each times its weight: `[B, S]` and `[B, S, M]` to `[B, M]`."""
     return tf.linalg.matvec(values, weights, transpose_a=True)
+
+
+class MultiplicativeAttention(keras.layers.Layer):  # type: ignore[misc]
+    """score = state . W value, the form "general", or state . value, the form "dot" (Luong et al., 2015).
+
+    All steps of a decoder ask at once. The kernel works on the values, not on the states, so that a search applies it
+    once for each sentence.
+    """
+
+    def __init__(self, form: Literal["general", "dot"], state: int, memory: int, seed: int, name: str) -> None:
+        super().__init__(name=name)
+        self.kernel = (
+            self.add_weight(name="kernel", shape=(memory, state), initializer=keras.initializers.GlorotUniform(seed))
+            if form == "general"
+            else None
+        )
+        self.built = True
+
+    def keys(self, values: tf.Tensor) -> tf.Tensor:
+        """W value, once for each sentence, or the values themselves: `[B, S, M]` to `[B, S, H]`."""
+        return values if self.kernel is None else linear(values, self.kernel)
+
+    def weights(self, states: tf.Tensor, memory: Memory) -> tf.Tensor:
+        """The share of each position that states `[B, T, H]` look at, zero at padding: `[B, T, S]`."""
+        return tf.nn.softmax(tf.matmul(states, memory.keys, transpose_b=True) + memory.hidden[:, tf.newaxis])
+
+    def attend(self, states: tf.Tensor, memory: Memory) -> tf.Tensor:
+        """The memory's averages under the weights that states `[B, T, H]` ask for: `[B, T, M]`."""
+        return tf.matmul(self.weights(states, memory), memory.values)

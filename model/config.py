@@ -2,25 +2,80 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from pipeline.config import Frozen, StageConfig
 
 
 class ModelConfig(Frozen):
-    """The network: a bidirectional recurrent encoder and a recurrent decoder with attention."""
+    """The network. What a field means nothing for does not read it; its description says for what it counts."""
 
-    cell: Literal["lstm", "gru", "rnn"] = Field("lstm", description="Recurrent cell of the encoder and the decoder.")
-    embedding_size: int = Field(256, ge=4, le=2048, description="Width of the token vectors that both sides share.")
-    encoder_units: int = Field(128, ge=4, le=2048, description="Units of the encoder's cell, in each direction.")
-    decoder_units: int = Field(256, ge=4, le=4096, description="Units of the decoder's cell.")
-    attention: Literal["additive", "multiplicative"] = Field(
-        "additive", description="How the decoder compares itself with a source position."
+    architecture: Literal["lstm", "gru", "rnn", "transformer"] = Field(
+        "lstm", description="Recurrent cell of the encoder and the decoder, or transformer."
     )
-    attention_units: int = Field(128, ge=4, le=2048, description="Width of additive attention's hidden layer.")
+    embedding_size: int = Field(256, ge=4, le=2048, description="Width of the token vectors, and of a transformer.")
+    tied: bool = Field(True, description="Sources, targets and softmax share one table of token vectors.")
+    frame_size: int = Field(
+        0, ge=0, le=65536, description="Numbers of a source frame, such as features of speech; 0: sources are text."
+    )
+    frame_stride: int = Field(1, ge=1, le=64, description="Frames that become one source position.")
+    encoder_layers: int = Field(
+        1, ge=1, le=32, description="Layers of the encoder; from the second on recurrent ones are residual."
+    )
+    decoder_layers: int = Field(1, ge=1, le=32, description="Layers of the decoder, likewise.")
+    bidirectional: bool = Field(True, description="Recurrent only: whether the encoder reads in both directions.")
+    encoder_units: int = Field(
+        128, ge=4, le=2048, description="Recurrent only: units of the encoder's cell, in each direction."
+    )
+    decoder_units: int = Field(256, ge=4, le=4096, description="Recurrent only: units of the decoder's cell.")
+    attention: Literal["additive", "multiplicative", "none"] = Field(
+        "additive",
+        description="Recurrent only: how the decoder compares itself with a source position. Additive waits for its "
+        "answer at each step, multiplicative asks for all steps at once, none knows the last encoder state alone.",
+    )
+    attention_units: int = Field(128, ge=4, le=2048, description="Additive attention only: width of its hidden layer.")
+    multiplicative_form: Literal["general", "dot"] = Field(
+        "general",
+        description="Multiplicative attention only: with a kernel between state and source position, or without.",
+    )
+    heads: int = Field(
+        4,
+        ge=1,
+        le=64,
+        validate_default=True,
+        description="Transformer only: heads of attention; embedding_size is a multiple of their number.",
+    )
+    feedforward_units: int = Field(
+        1024, ge=4, le=16384, description="Transformer only: width of the hidden layer after attention."
+    )
     dropout: float = Field(
-        0.25, ge=0, lt=1, description="Share of the token vectors' and the readout's values set to zero in training."
+        0.25, ge=0, lt=1, description="Share of the values between layers that is set to zero in training."
     )
+    variational: bool = Field(
+        False,
+        description="Recurrent only: whether all steps of a sentence drop the same values, those of the states too.",
+    )
+
+    @field_validator("multiplicative_form")
+    @classmethod
+    def _compares_equal_widths(cls, form: str, info: ValidationInfo) -> str:
+        fields = info.data
+        is_dot = form == "dot" and fields.get("attention") == "multiplicative"
+        if is_dot and fields.get("architecture") != "transformer" and {"encoder_units", "decoder_units"} <= set(fields):
+            memory = fields["encoder_units"] * (2 if fields.get("bidirectional") else 1)
+            if memory != fields["decoder_units"]:
+                allowed = "general, or decoder_units {memory}, as wide as what the encoder shows"
+                raise PydanticCustomError("unequal_widths", allowed, {"memory": memory})
+        return form
+
+    @field_validator("heads")
+    @classmethod
+    def _divide_the_width(cls, heads: int, info: ValidationInfo) -> int:
+        size = info.data.get("embedding_size", heads)
+        if info.data.get("architecture") == "transformer" and size % heads:
+            raise PydanticCustomError("heads", "a divisor of embedding_size {size}", {"size": size})
+        return heads
 
 
 class SearchConfig(Frozen):

@@ -1,4 +1,4 @@
-"""A recurrent cell with attention running along the true targets.
+"""A recurrent cell that is fed what attention found a step before, running along the true targets.
 
 Letters: B sentences, S source positions, T target positions, M width of the memory, H units, G gates, A width of keys.
 """
@@ -7,47 +7,55 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from model.attention import Attention, Memory, average
-from model.recurrent import Cell, State, array, delayed, gate_gradient, weight_gradient, with_gradient, write
+from model.attention import AdditiveAttention, Memory, average, compare
+from model.recurrent import Cell, State, array, delayed, gate_gradient, masked, weight_gradient, with_gradient, write
 
 
-class DecoderState(NamedTuple):
-    """What the decoder remembers between two steps."""
+class FedState(NamedTuple):
+    """What a cell that is fed remembers between two steps."""
 
     cell: State  # each [B, H]
     context: tf.Tensor  # [B, M]: what attention found at the step before
 
 
 def advance(
-    cell: Cell, attention: Attention, memory: Memory, state: DecoderState, projected: tf.Tensor
-) -> DecoderState:
+    cell: Cell, attention: AdditiveAttention, memory: Memory, state: FedState, projected: tf.Tensor
+) -> FedState:
     """One step: the cell is fed the last context (input feeding; Luong et al., 2015), then its new state asks."""
     after = cell.step(projected, state.context, state.cell)
-    return DecoderState(after, attention.attend(after[0], memory))
+    return FedState(after, attention.attend(after[0], memory))
 
 
 def run(
-    cell: Cell, attention: Attention, memory: Memory, state: DecoderState, projected: tf.Tensor, *, learns: bool
+    cell: Cell,
+    attention: AdditiveAttention,
+    memory: Memory,
+    state: FedState,
+    projected: tf.Tensor,
+    *,
+    learns: bool,
+    mask: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """All steps of `advance`: `[T, B, G*H]` to the shown states `[T, B, H]` and the contexts `[T, B, M]`.
+
+    What a step sees of the context and the state before is multiplied by `mask`, `[B, M + H]`, if there is one.
 
     For learning, the gradient is written out for the same reason as in `recurrent.run`: what can be one product over
     all steps (the recurrent kernel, the query kernel, the memory) waits until the loop is over.
     """
 
     def forward(*given: tf.Tensor) -> Any:
-        projected, recurrent, query_kernel, values, keys, *others = given
-        first = DecoderState(tuple(others[: cell.states]), others[cell.states])
-        parameters = tuple(others[cell.states + 1 :])
+        projected, recurrent, query_kernel, vector, values, keys, *others = given
+        first = FedState(tuple(others[:-1]), others[-1])
         steps = tf.shape(projected)[0]
         inputs = array(steps).unstack(projected)
 
-        def ahead(step: tf.Tensor, state: DecoderState, kept: Any) -> Any:
-            product = tf.matmul(tf.concat([state.context, state.cell[0]], axis=1), recurrent)
+        def ahead(step: tf.Tensor, state: FedState, kept: Any) -> Any:
+            product = tf.matmul(masked(tf.concat([state.context, state.cell[0]], axis=1), mask), recurrent)
             after = cell.gate(inputs.read(step), product, state.cell)
             query = tf.matmul(after[0], query_kernel)
-            weights = attention.weights(query, keys, memory.hidden, *parameters)
-            state = DecoderState(after, average(weights, values))
+            weights = compare(query, keys, memory.hidden, vector)
+            state = FedState(after, average(weights, values))
             return step + 1, state, write(kept, step, (product, query, weights, state.context, *after))
 
         kept = tuple(array(steps) for _ in range(4 + cell.states))
@@ -61,14 +69,14 @@ def run(
             earlier = [delayed(start, part) for start, part in zip(first.cell, passed, strict=True)]
             before = [array(steps).unstack(part) for part in earlier]
 
-            def back(step: tf.Tensor, later: DecoderState, sums: Any, kept: Any) -> Any:
+            def back(step: tf.Tensor, later: FedState, sums: Any, kept: Any) -> Any:
                 at_context = later.context + at_seen.read(step)
                 with tf.GradientTape() as tape:
                     query = queries.read(step)
-                    tape.watch((query, keys, parameters))
-                    looked = attention.weights(query, keys, memory.hidden, *parameters)
+                    tape.watch((query, keys, vector))
+                    looked = compare(query, keys, memory.hidden, vector)
                 at_weights = tf.linalg.matvec(values, at_context)  # [B, S]
-                at_query, *more = tape.gradient(looked, (query, keys, *parameters), at_weights)
+                at_query, *more = tape.gradient(looked, (query, keys, vector), at_weights)
                 at_state = later.cell[0] + at_shown.read(step) + tf.matmul(at_query, query_kernel, transpose_b=True)
                 at_cell, at_input, at_product = gate_gradient(
                     cell,
@@ -77,18 +85,18 @@ def run(
                     tuple(part.read(step) for part in before),
                     (at_state, *later.cell[1:]),
                 )
-                fed = tf.matmul(at_product, recurrent, transpose_b=True)
+                fed = masked(tf.matmul(at_product, recurrent, transpose_b=True), mask)
                 fed_context, fed_state = tf.split(fed, [values.shape[2], cell.units], axis=1)
-                later = DecoderState((at_cell[0] + fed_state, *at_cell[1:]), fed_context)
+                later = FedState((at_cell[0] + fed_state, *at_cell[1:]), fed_context)
                 sums = tuple(total + part for total, part in zip(sums, more, strict=True))
                 return step - 1, later, sums, write(kept, step, (at_input, at_product, at_query, at_context))
 
-            zeros = tf.nest.map_structure(tf.zeros_like, (first, (keys, *parameters)))
+            zeros = tf.nest.map_structure(tf.zeros_like, (first, (keys, vector)))
             _, at_first, sums, kept = tf.while_loop(
                 lambda step, *_: step >= 0, back, (steps - 1, *zeros, tuple(array(steps) for _ in range(4)))
             )
             at_inputs, at_products, at_queries, at_contexts = (room.stack() for room in kept)
-            fed = tf.concat([delayed(first.context, seen), earlier[0]], axis=2)  # [T, B, M + H]
+            fed = masked(tf.concat([delayed(first.context, seen), earlier[0]], axis=2), mask)  # [T, B, M + H]
             at_values = tf.matmul(
                 tf.transpose(weights.stack(), [1, 2, 0]), tf.transpose(at_contexts, [1, 0, 2])
             )  # [B, S, T] x [B, T, M]
@@ -96,11 +104,11 @@ def run(
                 at_inputs,
                 weight_gradient(fed, at_products),
                 weight_gradient(passed[0], at_queries),
+                sums[1],
                 at_values,
                 sums[0],
                 *at_first.cell,
                 at_first.context,
-                *sums[1:],
             ]
 
         return (passed[0], seen), backward
@@ -110,10 +118,10 @@ def run(
         projected,
         tf.convert_to_tensor(cell.recurrent),
         tf.convert_to_tensor(attention.query_kernel),
+        tf.convert_to_tensor(attention.vector),
         memory.values,
         memory.keys,
         *state.cell,
         state.context,
-        *attention.parameters,
         learns=learns,
     )

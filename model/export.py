@@ -26,12 +26,13 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_text
 
+from model.architectures import build_model
 from model.beam import n_best
 from model.config import TrainConfig
 from model.hypotheses import IMPOSSIBLE, State, Step
 from model.losses import cross_entropy
+from model.network import Network
 from model.search import search
-from model.seq2seq import Seq2Seq
 from model.walk import sample
 from pipeline.errors import InputError
 from pipeline.vocabulary import EOS, PAD, Vocabulary
@@ -45,7 +46,7 @@ class Translator(tf.Module):  # type: ignore[misc]
     ) -> None:
         super().__init__(name="translator")
         self._form = form
-        model = Seq2Seq(config.model, vocabulary.size, config.seed)
+        model = build_model(config.model, vocabulary.size, config.seed)
         self.weights = []
         for weight in model.trainable_variables:
             weight.assign(weights[weight.path])
@@ -132,7 +133,7 @@ class Translator(tf.Module):  # type: ignore[misc]
 class NotTracked:
     """Hides a Keras layer from the SavedModel, which needs its variables only; they are listed beside it."""
 
-    def __init__(self, value: Seq2Seq) -> None:
+    def __init__(self, value: Network) -> None:
         self.value = value
 
 

@@ -15,6 +15,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from model.linear import linear
+
 State = tuple[tf.Tensor, ...]  # each [B, H]; the first one is what the cell shows
 
 
@@ -48,9 +50,7 @@ class Cell(keras.layers.Layer):  # type: ignore[misc]
 
     def project(self, inputs: tf.Tensor) -> tf.Tensor:
         """The inputs' share of the gates, for all steps at once: `[..., I]` to `[..., G*H]`."""
-        flat = tf.reshape(inputs, [-1, inputs.shape[-1]])  # 2-D: oneDNN fails on [B, 1, S, I] x [I, G*H]
-        product = tf.matmul(flat, self.kernel) + self.bias
-        return tf.reshape(product, tf.concat([tf.shape(inputs)[:-1], [self.gates * self.units]], axis=0))
+        return linear(inputs, self.kernel) + self.bias
 
     def step(self, projected: tf.Tensor, fed_back: tf.Tensor, state: State) -> State:
         """One step: `[B, G*H]` projected inputs, `[B, F]` fed back, and the state before; gives the state after."""
@@ -118,29 +118,31 @@ class GruCell(Cell):
 CELLS: dict[str, type[Cell]] = {"lstm": LstmCell, "gru": GruCell, "rnn": RnnCell}
 
 
-def run(cell: Cell, projected: tf.Tensor, *, learns: bool) -> State:
-    """Runs a cell without feedback from its zero state: `[S, B, G*H]` to the states of all steps, each `[S, B, H]`.
+def run(cell: Cell, projected: tf.Tensor, start: State, *, learns: bool, mask: tf.Tensor | None = None) -> State:
+    """Runs a cell without feedback: `[S, B, G*H]` to the states of all steps, each `[S, B, H]`.
+
+    What a step sees of the state before is multiplied by `mask`, `[B, H]`, if there is one (variational dropout; Gal &
+    Ghahramani, 2016).
 
     For learning, the gradient is written out, because TensorFlow's own adds up the gradient of the recurrent kernel in
     the loop, a pass over the whole kernel at each step; here it is one product over all steps after the loop.
     """
 
-    def forward(projected: tf.Tensor, recurrent: tf.Tensor) -> Any:
-        steps, sentences = tf.shape(projected)[0], tf.shape(projected)[1]
+    def forward(projected: tf.Tensor, recurrent: tf.Tensor, *first: tf.Tensor) -> Any:
+        steps = tf.shape(projected)[0]
         inputs = array(steps).unstack(projected)
-        zero = cell.zero_state(sentences)
 
         def ahead(step: tf.Tensor, state: State, products: Any, states: Any) -> Any:
-            product = tf.matmul(state[0], recurrent)
+            product = tf.matmul(masked(state[0], mask), recurrent)
             state = cell.gate(inputs.read(step), product, state)
             return step + 1, state, products.write(step, product), write(states, step, state)
 
-        kept = (array(steps), tuple(array(steps) for _ in zero))
-        *_, products, states = tf.while_loop(lambda step, *_: step < steps, ahead, (0, zero, *kept))
+        kept = (array(steps), tuple(array(steps) for _ in first))
+        *_, products, states = tf.while_loop(lambda step, *_: step < steps, ahead, (0, first, *kept))
         outputs = tuple(kept.stack() for kept in states)
-        before = tuple(delayed(first, part) for first, part in zip(zero, outputs, strict=True))
+        before = tuple(delayed(start, part) for start, part in zip(first, outputs, strict=True))
 
-        def backward(*gradients: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def backward(*gradients: tf.Tensor) -> tuple[tf.Tensor, ...]:
             arrived = tuple(array(steps).unstack(gradient) for gradient in gradients)
             earlier = tuple(array(steps).unstack(part) for part in before)
 
@@ -150,7 +152,7 @@ def run(cell: Cell, projected: tf.Tensor, *, learns: bool) -> State:
                 change, at_input, at_product = gate_gradient(
                     cell, inputs.read(step), products.read(step), state, change
                 )
-                shown = change[0] + tf.matmul(at_product, recurrent, transpose_b=True)
+                shown = change[0] + masked(tf.matmul(at_product, recurrent, transpose_b=True), mask)
                 return (
                     step - 1,
                     (shown, *change[1:]),
@@ -158,15 +160,22 @@ def run(cell: Cell, projected: tf.Tensor, *, learns: bool) -> State:
                     from_products.write(step, at_product),
                 )
 
-            *_, from_inputs, from_products = tf.while_loop(
-                lambda step, *_: step >= 0, back, (steps - 1, zero, array(steps), array(steps))
+            zeros = tuple(tf.zeros_like(part) for part in first)
+            _, at_first, from_inputs, from_products = tf.while_loop(
+                lambda step, *_: step >= 0, back, (steps - 1, zeros, array(steps), array(steps))
             )
-            return from_inputs.stack(), weight_gradient(before[0], from_products.stack())
+            at_recurrent = weight_gradient(masked(before[0], mask), from_products.stack())
+            return from_inputs.stack(), at_recurrent, *at_first
 
         return outputs, backward
 
-    outputs: State = with_gradient(forward, projected, tf.convert_to_tensor(cell.recurrent), learns=learns)
+    outputs: State = with_gradient(forward, projected, tf.convert_to_tensor(cell.recurrent), *start, learns=learns)
     return outputs
+
+
+def masked(values: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
+    """The values times a mask, if there is one."""
+    return values if mask is None else values * mask
 
 
 def with_gradient(function: Callable[..., Any], *given: tf.Tensor, learns: bool) -> Any:

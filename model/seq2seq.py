@@ -1,11 +1,8 @@
-"""The network: reads a source sentence, writes a target sentence.
+"""The recurrent networks: an encoder, attention, and a decoder.
 
-Letters: B sentences, S source positions, T target positions, E width of a token vector, M width of the memory (both
-directions of the encoder side by side), H units of the decoder, V tokens of the vocabulary.
-
-    sources    how  are  you  </s>            ids, padded at the end
-    inputs     <s>  wie  geht  es  dir        what the decoder has read before it writes the target at that position
-    targets    wie  geht es   dir  </s>
+Letters: B sentences, S source positions, T target positions, E width of a token vector, M width of the memory, H units
+of the decoder, X what the decoder knows, its state and what it looked at (H + M,
+or H without attention), N real target tokens.
 """
 
 from typing import NamedTuple
@@ -14,138 +11,135 @@ import keras
 import tensorflow as tf
 
 from model import decoder, recurrent
-from model.attention import MASKED, AdditiveAttention, Attention, Memory, MultiplicativeAttention
+from model.attention import MASKED, AdditiveAttention, Memory, MultiplicativeAttention
 from model.config import ModelConfig
-from model.decoder import DecoderState
-from pipeline.vocabulary import BOS, PAD, UNK
+from model.decoder import FedState
+from model.dropout import Dropout, drop, inside, mask
+from model.encoder import RecurrentEncoder
+from model.network import Network, shifted
+from model.recurrent import Cell, State
+from pipeline.errors import InputError
+
+ENCODER, DECODER = 2, 3  # parts of the network whose dropout is drawn apart; 0 and 1 are places outside of them
 
 
-class Dropout(NamedTuple):
-    """Dropout that a step can repeat: its masks depend on the seed alone (Srivastava et al., 2014)."""
+class DecoderState(NamedTuple):
+    """What the decoder remembers between two steps."""
 
-    rate: float
-    seed: tf.Tensor  # int32 [2]
-
-
-def drop(values: tf.Tensor, dropout: Dropout | None, place: int) -> tf.Tensor:
-    """Sets a share of the values to zero and enlarges the others; each place in the network has masks of its own."""
-    if dropout is None or dropout.rate == 0:
-        return values
-    seed = tf.random.experimental.stateless_fold_in(dropout.seed, place)
-    return tf.nn.experimental.stateless_dropout(values, dropout.rate, seed)
+    layers: tuple[State, ...]  # from the lowest, of each its parts, `[B, H]`
+    context: tf.Tensor | tuple[()]  # [B, M]: what attention found at the step before, where it is fed
 
 
-class Seq2Seq(keras.layers.Layer):  # type: ignore[misc]
-    """A bidirectional encoder and a decoder with attention (Bahdanau et al., 2015).
+class Seq2Seq(Network):
+    """An encoder and a decoder of one kind of cell.
 
-    Five things differ from the paper. The cell is the one of `config.cell`. The decoder starts from the last states of
-    both directions, not of the backward one alone. Attention is asked with the state of the present step, its answer
-    being fed to the cell at the next one (input feeding; Luong et al., 2015), so that the readout sees a context chosen
-    with the newest state. The readout is a tanh layer over state and context, not a maxout layer that sees the last
-    token too. Source, target and output share one table of token vectors, since they share one vocabulary (Press &
-    Wolf, 2017).
+    With `additive` attention (Bahdanau et al., 2015) the lowest layer asks at each step and is fed the answer at the
+    next one (input feeding; Luong et al., 2015), so the layer waits for it. With `multiplicative` attention (Luong et
+    al., 2015) the top layer asks, for all steps at once, after the last of them. With `none` (Sutskever et al., 2014)
+    the decoder knows the encoder's last states alone.
 
-    Where a method takes `dropout`, None says that nothing is learned: no values are dropped, no gradient is prepared.
+    What differs from the papers: each layer of the decoder starts from the last states of all layers and directions of
+    the encoder. Attention is asked with the state of the present step. The readout is a tanh layer over state and
+    context, as wide as the token vectors. Layers above the first are residual (Wu et al., 2016).
     """
 
     def __init__(self, config: ModelConfig, vocabulary: int, seed: int) -> None:
-        super().__init__(name="seq2seq")
-        size, units = config.embedding_size, config.decoder_units
-        cell, memory = recurrent.CELLS[config.cell], 2 * config.encoder_units
-        seeds = iter(range(1000 * seed, 1000 * seed + 1000, 10))
-        self.table = self.add_weight(
-            name="table",
-            shape=(vocabulary, size),
-            initializer=keras.initializers.RandomNormal(stddev=size**-0.5, seed=next(seeds)),
-        )
-        self.forward = cell(config.encoder_units, size, 0, next(seeds), name="forward")
-        self.backward = cell(config.encoder_units, size, 0, next(seeds), name="backward")
+        super().__init__(config, vocabulary, seed)
+        size, units, seeds = config.embedding_size, config.decoder_units, self.seeds
+        cell = recurrent.CELLS[config.architecture]
+        self.encoder = RecurrentEncoder(config, size, seeds)
+        memory, ends = self.encoder.width, self.encoder.width * config.encoder_layers
+        self.fed: AdditiveAttention | None = None
+        self.asked: MultiplicativeAttention | None = None
+        if config.attention == "additive":
+            self.fed = AdditiveAttention(config.attention_units, units, memory, next(seeds), name="attention")
+        elif config.attention == "multiplicative":
+            form = config.multiplicative_form
+            self.asked = MultiplicativeAttention(form, units, memory, next(seeds), name="attention")
+        context = memory if self.fed else 0
         self.bridges = [
-            keras.layers.Dense(
-                units, "tanh", kernel_initializer=keras.initializers.GlorotUniform(next(seeds)), name=f"bridge_{part}"
-            )
-            for part in range(cell.states)
+            [self.tanh(ends, units, f"bridge_{number}_{part}") for part in range(cell.states)]
+            for number in range(config.decoder_layers)
         ]
-        self.decoder = cell(units, size, memory, next(seeds), name="decoder")
-        self.attention: Attention = (
-            AdditiveAttention(config.attention_units, units, memory, next(seeds), name="attention")
-            if config.attention == "additive"
-            else MultiplicativeAttention(memory, units, next(seeds), name="attention")
-        )
-        self.readout = keras.layers.Dense(
-            size, "tanh", kernel_initializer=keras.initializers.GlorotUniform(next(seeds)), name="readout"
-        )
-        self.output_bias = self.add_weight(name="output_bias", shape=(vocabulary,), initializer="zeros")
-        for bridge in self.bridges:
-            bridge.build((None, memory))
-        self.readout.build((None, units + memory))
+        self.cells: list[Cell] = [
+            cell(units, units if number else size, 0 if number else context, next(seeds), name=f"decoder_{number}")
+            for number in range(config.decoder_layers)
+        ]
+        self.readout = self.tanh(units + (0 if config.attention == "none" else memory), size, "readout")
         self.built = True
 
+    def tanh(self, inputs: int, outputs: int, name: str) -> keras.layers.Dense:
+        """A tanh layer."""
+        glorot = keras.initializers.GlorotUniform(next(self.seeds))
+        layer = keras.layers.Dense(outputs, "tanh", kernel_initializer=glorot, name=name)
+        layer.build((None, inputs))
+        return layer
+
     def encode(self, sources: tf.Tensor, dropout: Dropout | None) -> tuple[Memory, DecoderState]:
-        """Reads `[B, S]` ids, in both directions."""
-        learns = dropout is not None
-        real = tf.not_equal(sources, PAD)
+        """Reads ids `[B, S]` or frames: the memory, and the decoder's state before the first step."""
+        vectors, real = self.read_sources(sources)
         lengths = tf.reduce_sum(tf.cast(real, tf.int32), axis=1)
-        vectors = drop(self.look_up(tf.transpose(sources)), dropout, 0)  # [S, B, E]
-        forward = recurrent.run(self.forward, self.forward.project(vectors), learns=learns)
-        # Reversing each sentence within its own length keeps the padding last in both directions.
-        turned = tf.reverse_sequence(vectors, lengths, seq_axis=0, batch_axis=1)
-        backward = recurrent.run(self.backward, self.backward.project(turned), learns=learns)
-        values = tf.concat([forward[0], tf.reverse_sequence(backward[0], lengths, seq_axis=0, batch_axis=1)], axis=2)
+        vectors = tf.transpose(vectors, [1, 0, 2])  # [S, B, E]
+        values, ends = self.encoder.read(vectors, lengths, inside(dropout, ENCODER))
         values = tf.transpose(values, [1, 0, 2])  # [B, S, M]
-        memory = Memory(values, self.attention.keys(values), tf.where(real, 0.0, MASKED))
-        last = tf.stack([lengths - 1, tf.range(tf.shape(sources)[0])], axis=1)
-        cell = tuple(
-            bridge(tf.concat([tf.gather_nd(ahead, last), tf.gather_nd(back, last)], axis=1))
-            for bridge, ahead, back in zip(self.bridges, forward, backward, strict=True)
+        attention = self.fed or self.asked
+        memory = Memory(values, attention.keys(values) if attention else values, tf.where(real, 0.0, MASKED))
+        layers = tuple(
+            tuple(bridge(end) for bridge, end in zip(bridges, ends, strict=True)) for bridges in self.bridges
         )
-        return memory, DecoderState(cell, tf.zeros_like(values[:, 0]))
+        return memory, DecoderState(layers, tf.zeros_like(values[:, 0]) if self.fed else ())
 
     def decode(self, memory: Memory, state: DecoderState, targets: tf.Tensor, dropout: Dropout | None) -> tf.Tensor:
-        """What the decoder knows before each target, having read those before it: `[B, T]` to `[T, B, H + M]`."""
-        learns = dropout is not None
-        inputs = tf.concat([tf.fill([1, tf.shape(targets)[0]], BOS), tf.transpose(targets)[:-1]], axis=0)
-        projected = self.decoder.project(drop(self.look_up(inputs), dropout, 1))
-        features = decoder.run(self.decoder, self.attention, memory, state, projected, learns=learns)
-        return tf.concat(features, axis=2)
+        """What the decoder knows before each target, having read those before it: `[B, T]` to `[B, T, X]`."""
+        learns, inner = dropout is not None, inside(dropout, DECODER)
+        same_along = 0 if self.config.variational else None
+        shown = self.look_up("target", tf.transpose(shifted(targets)))  # [T, B, E]
+        contexts = None
+        for number, (cell, first) in enumerate(zip(self.cells, state.layers, strict=True)):
+            projected = cell.project(drop(shown, inside(inner, number), 0, same_along))
+            width = cell.recurrent.shape[0]
+            held = mask([tf.shape(targets)[0], width], inside(inner, number), 1) if self.config.variational else None
+            if number == 0 and self.fed:
+                start = FedState(first, state.context)
+                shown, contexts = decoder.run(cell, self.fed, memory, start, projected, learns=learns, mask=held)
+            else:
+                states = recurrent.run(cell, projected, first, learns=learns, mask=held)
+                shown = shown + states[0] if number else states[0]
+        decoded = tf.transpose(shown, [1, 0, 2])  # [B, T, H]
+        if self.asked:
+            decoded = tf.concat([decoded, self.asked.attend(decoded, memory)], axis=2)
+        elif contexts is not None:
+            decoded = tf.concat([decoded, tf.transpose(contexts, [1, 0, 2])], axis=2)
+        # What is dropped for all steps is dropped here; else the readout's values are, and of real tokens alone.
+        return drop(decoded, dropout, 1, same_along=1) if self.config.variational else decoded
 
-    def features(
-        self, sources: tf.Tensor, targets: tf.Tensor, dropout: Dropout | None
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """What the softmax sees at the N real target tokens, `[N, E]`, those tokens, `[N]`, and their rows, `[N]`."""
-        decoded = self.decode(*self.encode(sources, dropout), targets, dropout)
-        real = tf.where(tf.not_equal(tf.transpose(targets), PAD))  # [N, 2]: padding costs no softmax
-        features = drop(self.readout(tf.gather_nd(decoded, real)), dropout, 2)
-        return features, tf.gather_nd(tf.transpose(targets), real), real[:, 1]
+    def advance(self, memory: Memory, state: DecoderState, tokens: tf.Tensor) -> tuple[tf.Tensor, DecoderState]:
+        """One step of `decode`: the tokens just written, `[B]`, to what it knows, `[B, X]`, and the state after."""
+        shown, layers, context = self.look_up("target", tokens), [], state.context
+        for number, (cell, before) in enumerate(zip(self.cells, state.layers, strict=True)):
+            projected = cell.project(shown)
+            if number == 0 and self.fed:
+                fed = decoder.advance(cell, self.fed, memory, FedState(before, state.context), projected)
+                after, context = fed.cell, fed.context
+            else:
+                after = cell.step(projected, tf.zeros([tf.size(tokens), 0]), before)
+            shown = shown + after[0] if number else after[0]
+            layers.append(after)
+        state = DecoderState(tuple(layers), context)
+        if self.asked:
+            context = self.asked.attend(shown[:, tf.newaxis], memory)[:, 0]
+        return (shown if isinstance(context, tuple) else tf.concat([shown, context], axis=1)), state
 
-    def predict(
-        self, sources: tf.Tensor, targets: tf.Tensor, dropout: Dropout | None
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """The logits `[N, V]` at the N real target tokens, those tokens `[N]`, and whose they are, `[N]`."""
-        features, tokens, rows = self.features(sources, targets, dropout)
-        return self.logits(features), tokens, rows
+    def read_out(self, decoded: tf.Tensor, dropout: Dropout | None) -> tf.Tensor:
+        """What the softmax sees: `[N, X]` to `[N, E]`."""
+        features = self.readout(decoded)
+        return features if self.config.variational else drop(features, dropout, 0)
 
-    @property
-    def softmax(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """What it is made of: a vector for each token, `[V, E]`, and its bias, `[V]`."""
-        return tf.convert_to_tensor(self.table), tf.convert_to_tensor(self.output_bias)
-
-    def step(self, memory: Memory, state: DecoderState, tokens: tf.Tensor) -> tuple[tf.Tensor, DecoderState]:
-        """One step of a search: the tokens just written, `[B]`, to the next one's log-probabilities, `[B, V]`.
-
-        Nothing but a token that stands for text or the end can follow, so `PAD`, `UNK` and `BOS` are made impossible.
-        """
-        projected = self.decoder.project(self.look_up(tokens))
-        state = decoder.advance(self.decoder, self.attention, memory, state, projected)
-        logits = self.logits(self.readout(tf.concat([state.cell[0], state.context], axis=1)))
-        never = tf.scatter_nd([[PAD], [UNK], [BOS]], [MASKED] * 3, [tf.shape(logits)[1]])
-        return tf.nn.log_softmax(logits) + never, state
-
-    def logits(self, features: tf.Tensor) -> tf.Tensor:
-        """Unnormalised log-probabilities of the next token: `[N, E]` to `[N, V]`."""
-        table, bias = self.softmax
-        return tf.matmul(features, table, transpose_b=True) + bias
-
-    def look_up(self, tokens: tf.Tensor) -> tf.Tensor:
-        """The tokens' vectors."""
-        return tf.gather(self.table, tokens)
+    def attend(self, memory: Memory, state: DecoderState) -> tf.Tensor:
+        """The share of each source position in the step that led to a state: `[B, S]`."""
+        if self.fed:
+            return self.fed.weights(state.layers[0][0], memory)
+        if self.asked:
+            shown = tf.add_n([layer[0] for layer in state.layers])  # what residual layers show is their sum
+            return self.asked.weights(shown[:, tf.newaxis], memory)[:, 0]
+        raise InputError("train.model.attention", "none", "additive or multiplicative", "nothing was looked at")

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from model.architectures import build_model
 from model.batches import Batch
 from model.checkpoints import Arrays
 from model.config import TrainConfig
+from model.dropout import Dropout
 from model.losses import summed_cross_entropy
 from model.schedules import learning_rate
-from model.seq2seq import Dropout, Seq2Seq
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam's defaults (Kingma & Ba, 2015)
 IDS = tf.TensorSpec([None, None], tf.int32)  # dynamic: one trace serves all shapes of batches
@@ -33,7 +34,7 @@ class Trainer:
         self.config = config
         self.strategy = strategy
         with strategy.scope():
-            self.model = Seq2Seq(config.model, vocabulary, config.seed)
+            self.model = build_model(config.model, vocabulary, config.seed)
             # Keras' variables wrap TensorFlow's, which the tape and the strategy work with.
             self.weights = {weight.path: weight.value for weight in self.model.trainable_variables}
             self.means, self.squares = (

@@ -55,7 +55,7 @@ def test_an_override_is_yaml_at_a_dotted_key(override, expected):
         ("zzz=5", r"zzz = 5: expected one of the keys beam, .* \(no such key\)"),
         ("train.steps=0", "train.steps = 0: expected at least 1"),
         ("train.steps=many", "train.steps = many: expected a whole number$"),
-        ("train.model.cell=lstmm", "train.model.cell = lstmm: expected 'lstm', 'gru' or 'rnn'"),
+        ("train.model.architecture=lstmm", "train.model.architecture = lstmm: expected 'lstm', 'gru', 'rnn' or"),
         ("clean=5", "clean = 5: expected keys below it, such as {key: value}"),
         ("corpus.train=[{source: a.en}]", r"corpus.train\[0\].target = not given: expected a value"),
         ("corpus.train=[{source: a, target: b, x: 1}]", r"corpus.train\[0\].x = 1: expected one of the keys kind, o"),
@@ -124,6 +124,6 @@ def test_where_a_stage_keeps_its_outputs():
 def test_keys_are_described_with_ranges_choices_and_defaults():
     rows = dict(keys_of("train"))
     assert rows["train.steps"].endswith("(default 4000, at least 1, at most 10000000)")
-    assert "one of lstm, gru, rnn" in rows["train.model.cell"]
+    assert "one of lstm, gru, rnn, transformer" in rows["train.model.architecture"]
     assert "train.model" not in rows
     assert dict(keys_of("clean"))["clean.hold_out.dev"].startswith("Pairs for the dev set")

@@ -1,130 +1,103 @@
+"""What the recurrent networks have of their own; what holds for all is in test_networks.py."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from model import seq2seq
 from model.config import ModelConfig
-from model.losses import cross_entropy
-from model.seq2seq import Dropout, Seq2Seq, drop
-from pipeline.vocabulary import BOS, PAD, UNK
+from model.dropout import Dropout, drop
+from model.encoder import RecurrentEncoder
+from model.seq2seq import Seq2Seq
 
 SOURCES = tf.constant([[5, 6, 7, 3], [8, 3, 0, 0], [9, 4, 3, 0]])
-TARGETS = tf.constant([[4, 5, 3, 0, 0], [9, 8, 7, 6, 3], [3, 0, 0, 0, 0]])
-KINDS = [("lstm", "additive"), ("gru", "additive"), ("rnn", "multiplicative"), ("lstm", "multiplicative")]
 
 
-def make(cell: str = "lstm", attention: str = "additive", seed: int = 1) -> Seq2Seq:
-    config = ModelConfig(
-        cell=cell, attention=attention, embedding_size=6, encoder_units=5, decoder_units=7, attention_units=4
-    )
-    return Seq2Seq(config, vocabulary=10, seed=seed)
-
-
-def losses(model: Seq2Seq, sources: tf.Tensor, targets: tf.Tensor) -> list[float]:
-    logits, tokens, _ = model.predict(sources, targets, None)
-    return cross_entropy(logits, tokens).numpy().tolist()
-
-
-@pytest.mark.parametrize(("cell", "attention"), KINDS)
-def test_step_by_step_is_the_full_pass(cell: str, attention: str) -> None:
-    model = make(cell, attention)
-    memory, state = model.encode(SOURCES, None)
-    features = model.decode(memory, state, TARGETS, None)
-    tokens = tf.fill([3], BOS)
-    for place in range(TARGETS.shape[1]):
-        gains, state = model.step(memory, state, tokens)
-        whole = tf.nn.log_softmax(model.logits(model.readout(features[place]))).numpy()
-        np.testing.assert_allclose(
-            np.delete(gains, [PAD, UNK, BOS], 1), np.delete(whole, [PAD, UNK, BOS], 1), rtol=1e-4, atol=1e-5
-        )
-        assert gains.numpy()[:, [PAD, UNK, BOS]].max() < -1e8
-        tokens = TARGETS[:, place]
-
-
-@pytest.mark.parametrize(("cell", "attention"), KINDS)
-def test_the_written_out_gradient_is_tensorflows_own(cell: str, attention: str) -> None:
-    model = make(cell, attention)
-    weights = [weight.value for weight in model.trainable_variables]
-
-    @tf.function
-    def gradients(dropout: Dropout | None) -> list[tf.Tensor]:
-        with tf.GradientTape() as tape:
-            logits, tokens, _ = model.predict(SOURCES, TARGETS, dropout)
-            value = tf.reduce_sum(cross_entropy(logits, tokens))
-        return [tf.convert_to_tensor(gradient) for gradient in tape.gradient(value, weights)]
-
-    names = [weight.path for weight in model.trainable_variables]
-    learning = Dropout(0.0, tf.zeros([2], tf.int32))
-    for name, ours, theirs in zip(names, gradients(learning), gradients(None), strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5, err_msg=name)
-
-
-def test_more_padding_changes_nothing() -> None:
-    model = make()
-    wider = tf.pad(SOURCES, [[0, 0], [0, 3]]), tf.pad(TARGETS, [[0, 0], [0, 2]])
-    np.testing.assert_allclose(losses(model, *wider), losses(model, SOURCES, TARGETS), rtol=1e-5)
-
-
-def test_a_sentence_alone_is_what_it_is_in_a_batch() -> None:
-    model = make()
-    logits, _, rows = model.predict(SOURCES, TARGETS, None)
-    alone, _, _ = model.predict(SOURCES[1:2, :2], TARGETS[1:2], None)
-    np.testing.assert_allclose(logits.numpy()[rows.numpy() == 1], alone, rtol=1e-4, atol=1e-5)
-
-
-def test_the_decoder_does_not_see_what_it_is_to_write() -> None:
-    model = make()
-    memory, state = model.encode(SOURCES, None)
-    features = model.decode(memory, state, TARGETS, None)
-    changed = model.decode(memory, state, tf.tensor_scatter_nd_update(TARGETS, [[1, 2]], [4]), None)
-    same = np.isclose(features, changed, atol=1e-7).all(axis=2)
-    assert same[:, 1].tolist() == [True, True, True, False, False]
-    assert same[:, [0, 2]].all()
-
-
-def test_losses_come_with_the_sentences_they_belong_to() -> None:
-    _, tokens, rows = make().predict(SOURCES, TARGETS, None)
-    for row, expected in enumerate([[4, 5, 3], [9, 8, 7, 6, 3], [3]]):
-        assert tokens.numpy()[rows.numpy() == row].tolist() == expected
-
-
-def test_one_seed_gives_one_model_and_every_weight_a_name_of_its_own() -> None:
-    first, same, other = make(), make(), make(seed=2)
-    names = [weight.path for weight in first.trainable_variables]
-    assert len(set(names)) == len(names)
-    for one, two in zip(first.trainable_variables, same.trainable_variables, strict=True):
-        assert np.array_equal(one.numpy(), two.numpy())
-    assert not np.array_equal(first.table.numpy(), other.table.numpy())
-
-
-def test_dropout_depends_on_its_seed_and_place_alone() -> None:
-    ones = tf.ones([200, 50])
-    dropout = Dropout(0.25, tf.constant([1, 7]))
-    first, again, elsewhere = (drop(ones, dropout, place).numpy() for place in (0, 0, 1))
-    later = drop(ones, Dropout(0.25, tf.constant([1, 8])), 0).numpy()
-    assert np.array_equal(first, again)
-    assert not np.array_equal(first, elsewhere)
-    assert not np.array_equal(first, later)
-    assert (first == 0).mean() == pytest.approx(0.25, abs=0.02)
-    assert first.mean() == pytest.approx(1, abs=0.03)
-    assert drop(ones, None, 0) is ones
+def make(**changes: object) -> Seq2Seq:
+    sizes = {"embedding_size": 6, "encoder_units": 5, "decoder_units": 7, "attention_units": 4}
+    return Seq2Seq(ModelConfig(**(sizes | changes)), vocabulary=10, seed=1)
 
 
 def test_sources_targets_and_readout_drop_values_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, dropout, dropped = make(), Dropout(0.5, tf.constant([1, 7])), {}
-
-    def watched(values: tf.Tensor, given: Dropout | None, place: int) -> tf.Tensor:
-        assert given is dropout
-        assert place not in dropped
-        dropped[place] = drop(values, given, place)
-        return dropped[place]
-
-    monkeypatch.setattr(seq2seq, "drop", watched)
-    ones = tf.ones_like(model.table)
-    model.table.assign(ones)  # the vectors of sources and targets have the same values, so only the masks can differ
+    model, dropout, readouts = make(), Dropout(0.5, tf.constant([1, 7])), []
+    ones = tf.ones_like(model.tables["source"])
+    model.tables["source"].assign(ones)
+    model.output_bias.assign(tf.zeros(10))
+    seen: dict[str, tf.Tensor] = {}
+    monkeypatch.setattr(
+        model.encoder.cells[0][0], "project", lambda values: seen.setdefault("sources", values)[..., :1] * tf.ones(20)
+    )
+    monkeypatch.setattr(
+        model.cells[0], "project", lambda values: seen.setdefault("targets", values)[..., :1] * tf.ones(28)
+    )
+    monkeypatch.setattr(seq2seq, "drop", lambda *given, **more: readouts.append(drop(*given, **more)) or readouts[-1])
     model.predict(SOURCES, SOURCES, dropout)
-    sources, targets, readout = (dropped[place].numpy() for place in sorted(dropped))
+    sources, targets, readout = seen["sources"].numpy(), seen["targets"].numpy(), readouts[-1].numpy()
     assert sources.shape == targets.shape == (4, 3, 6)
     assert not np.array_equal(sources, targets)
     assert readout.shape == (9, 6)
     assert all(0 < (values == 0).mean() < 1 for values in (sources, targets, readout))
+
+
+@pytest.mark.parametrize(("directions", "width"), [(True, 10), (False, 5)])
+def test_an_encoder_is_as_wide_as_its_directions(directions: bool, width: int) -> None:
+    config = ModelConfig(bidirectional=directions, encoder_layers=2, encoder_units=5)
+    encoder = RecurrentEncoder(config, 6, iter(range(0, 100, 5)))
+    values, ends = encoder.read(tf.zeros([4, 3, 6]), tf.constant([4, 2, 1]), None)
+    assert values.shape == (4, 3, width)
+    assert [end.shape for end in ends] == [(3, 2 * width)] * 2
+
+
+def test_a_layer_that_adds_nothing_leaves_what_is_below() -> None:
+    one, two = (make(encoder_layers=layers, decoder_layers=layers) for layers in (1, 2))
+    weights = {weight.path: weight for weight in two.trainable_variables}
+    for weight in one.trainable_variables:
+        if not weight.path.startswith("bridge"):
+            weights[weight.path].assign(weight)
+    above = [*two.encoder.cells[1], two.cells[1]]
+    for cell in above:  # gates of a cell that has learned nothing show zero
+        for weight in (cell.kernel, cell.recurrent, cell.bias):
+            weight.assign(tf.zeros_like(weight))
+    values = [
+        model.encoder.read(model.look_up("source", tf.transpose(SOURCES)), tf.constant([4, 2, 3]), None)[0]
+        for model in (one, two)
+    ]
+    np.testing.assert_array_equal(*values)
+
+
+def test_without_attention_the_memory_is_not_read() -> None:
+    model = make(attention="none")
+    memory, state = model.encode(SOURCES, None)
+    other = memory._replace(values=memory.values + 1)
+    np.testing.assert_array_equal(*(model.decode(known, state, SOURCES, None) for known in (memory, other)))
+
+
+def test_without_input_feeding_the_state_carries_no_context() -> None:
+    assert make(attention="multiplicative").encode(SOURCES, None)[1].context == ()
+    assert make(attention="additive").encode(SOURCES, None)[1].context.shape == (3, 10)
+
+
+def test_variational_dropout_drops_the_same_at_all_steps() -> None:
+    model = make(attention="multiplicative", variational=True)
+    memory, state = model.encode(SOURCES, None)
+    decoded = model.decode(memory, state, SOURCES, Dropout(0.5, tf.constant([1, 7]))).numpy()
+    dropped = decoded == 0  # [B, T, X]
+    assert (dropped == dropped[:, :1]).all()
+    assert 0 < dropped.mean() < 1
+    assert not np.array_equal(dropped[0], dropped[1])
+
+
+def test_the_second_direction_reads_each_sentence_from_its_end() -> None:
+    config = ModelConfig(architecture="gru", encoder_units=5)
+    encoder = RecurrentEncoder(config, 6, iter(range(0, 100, 5)))
+    forward, backward = encoder.cells[0]
+    for one, two in zip(forward.trainable_variables, backward.trainable_variables, strict=True):
+        two.assign(one)
+    vectors = tf.random.stateless_normal([4, 1, 6], [1, 2])
+    padded = tf.concat([vectors, tf.zeros([2, 1, 6])], axis=0)
+    turned = tf.concat([vectors[::-1], tf.zeros([2, 1, 6])], axis=0)
+    values, (end,) = encoder.read(padded, tf.constant([4]), None)
+    other, (other_end,) = encoder.read(turned, tf.constant([4]), None)
+    np.testing.assert_allclose(values[:4, :, 5:], other[3::-1, :, :5], atol=1e-6)
+    np.testing.assert_allclose(end[:, 5:], other_end[:, :5], atol=1e-6)
+    np.testing.assert_allclose(end, tf.concat([values[3, :, :5], values[0, :, 5:]], axis=1), atol=1e-6)

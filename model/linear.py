@@ -1,0 +1,27 @@
+"""A kernel applied to the last axis of values of any rank."""
+
+import keras
+import tensorflow as tf
+
+
+def linear(values: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    """Multiplies each vector by a kernel: `[..., I]` and `[I, O]` to `[..., O]`."""
+    width = kernel.shape[-1]
+    flat = tf.reshape(values, [-1, values.shape[-1]])  # 2-D: oneDNN fails on [B, 1, S, I] x [I, O]
+    return tf.reshape(tf.matmul(flat, kernel), tf.concat([tf.shape(values)[:-1], [width]], axis=0))
+
+
+class Linear(keras.layers.Layer):  # type: ignore[misc]
+    """A kernel `[I, O]` and a bias `[O]`."""
+
+    def __init__(self, inputs: int, outputs: int, seed: int, name: str) -> None:
+        super().__init__(name=name)
+        self.kernel = self.add_weight(
+            name="kernel", shape=(inputs, outputs), initializer=keras.initializers.GlorotUniform(seed)
+        )
+        self.bias = self.add_weight(name="bias", shape=(outputs,), initializer="zeros")
+        self.built = True
+
+    def apply(self, values: tf.Tensor) -> tf.Tensor:
+        """`[..., I]` to `[..., O]`."""
+        return linear(values, self.kernel) + self.bias

@@ -1,0 +1,144 @@
+"""What all architectures have in common: the face that training, export and search know.
+
+Letters: B sentences, S source positions, T target positions, N real target tokens, E width of a token vector, X width
+of what a decoder knows, F width of what the softmax sees, V tokens of the vocabulary.
+
+    sources    how  are  you  </s>            ids, padded at the end
+    inputs     <s>  wie  geht  es  dir        what the decoder has read before it writes the target at that position
+    targets    wie  geht es   dir  </s>
+
+Sources may also be frames of numbers (`model.frames`). An architecture says how it encodes the sources, what it knows
+before each target (`decode` for all of them at once, `advance` for one after the other), and how that becomes what the
+softmax sees (`read_out`). Where a method takes `dropout`, None says that nothing is learned: no values are dropped, no
+gradient is prepared.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from model.attention import MASKED
+from model.config import ModelConfig
+from model.dropout import Dropout
+from model.frames import Frames
+from pipeline.vocabulary import BOS, PAD, UNK
+
+Memory = Any  # any nest of tensors whose first dimension is the sentence
+State = Any  # likewise; a search picks from its rows
+Side = Literal["source", "target", "output"]
+
+
+class Network(keras.layers.Layer):  # type: ignore[misc]
+    """Token vectors, softmax, and what follows from an architecture's own part.
+
+    Sources, targets and softmax share one table of token vectors, since they share one vocabulary (Press & Wolf, 2017),
+    unless `config.tied` is off: then each has its own.
+    """
+
+    def __init__(self, config: ModelConfig, vocabulary: int, seed: int) -> None:
+        super().__init__(name="seq2seq")
+        self.config = config
+        self.seeds: Iterator[int] = iter(range(4000 * seed, 4000 * seed + 4000, 5))  # a layer may use the next ones too
+        self.frozen: dict[str, np.ndarray[Any, np.dtype[np.bool_]]] = {}
+        self.frames = (
+            Frames(config.frame_size, config.frame_stride, config.embedding_size, next(self.seeds))
+            if config.frame_size
+            else None
+        )
+        sides = ("target", "output") if self.frames else ("source", "target", "output")
+        self.tables: dict[str, Any] = (
+            dict.fromkeys(sides, self.new_table("table", vocabulary))
+            if config.tied
+            else {side: self.new_table(f"{side}_table", vocabulary) for side in sides}
+        )
+        self.output_bias = self.add_weight(name="output_bias", shape=(vocabulary,), initializer="zeros")
+
+    def new_table(self, name: str, vocabulary: int) -> Any:
+        """A vector for each token, of about length one."""
+        size = self.config.embedding_size
+        spread = keras.initializers.RandomNormal(stddev=size**-0.5, seed=next(self.seeds))
+        return self.add_weight(name=name, shape=(vocabulary, size), initializer=spread)
+
+    def encode(self, sources: tf.Tensor, dropout: Dropout | None) -> tuple[Memory, State]:
+        """Reads ids `[B, S]` or frames: what the decoder looks at, and its state before the first step."""
+        raise NotImplementedError
+
+    def decode(self, memory: Memory, state: State, targets: tf.Tensor, dropout: Dropout | None) -> tf.Tensor:
+        """What the decoder knows before each target, having read those before it: `[B, T]` to `[B, T, X]`."""
+        raise NotImplementedError
+
+    def advance(self, memory: Memory, state: State, tokens: tf.Tensor) -> tuple[tf.Tensor, State]:
+        """One step of `decode`: the tokens just written, `[B]`, to what it knows, `[B, X]`, and the state after."""
+        raise NotImplementedError
+
+    def read_out(self, decoded: tf.Tensor, dropout: Dropout | None) -> tf.Tensor:
+        """What the softmax sees: `[N, X]` to `[N, F]`."""
+        raise NotImplementedError
+
+    def attend(self, memory: Memory, state: State) -> tf.Tensor:
+        """The share of each source position in the step that led to a state: `[B, S]`."""
+        raise NotImplementedError
+
+    def features(
+        self, sources: tf.Tensor, targets: tf.Tensor, dropout: Dropout | None
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """What the softmax sees at the N real target tokens, `[N, F]`, those tokens, `[N]`, and their rows, `[N]`."""
+        decoded = self.decode(*self.encode(sources, dropout), targets, dropout)
+        real = tf.where(tf.not_equal(targets, PAD))  # [N, 2]: padding costs no softmax
+        features = self.read_out(tf.gather_nd(decoded, real), dropout)
+        return features, tf.gather_nd(targets, real), real[:, 0]
+
+    def predict(
+        self, sources: tf.Tensor, targets: tf.Tensor, dropout: Dropout | None
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """The logits `[N, V]` at the N real target tokens, those tokens `[N]`, and whose they are, `[N]`."""
+        features, tokens, rows = self.features(sources, targets, dropout)
+        return self.logits(features), tokens, rows
+
+    def step(self, memory: Memory, state: State, tokens: tf.Tensor) -> tuple[tf.Tensor, State]:
+        """One step of a search: the tokens just written, `[B]`, to the next one's log-probabilities, `[B, V]`.
+
+        Nothing but a token that stands for text or the end can follow, so `PAD`, `UNK` and `BOS` are made impossible.
+        """
+        decoded, state = self.advance(memory, state, tokens)
+        logits = self.logits(self.read_out(decoded, None))
+        never = tf.scatter_nd([[PAD], [UNK], [BOS]], [MASKED] * 3, [tf.shape(logits)[1]])
+        return tf.nn.log_softmax(logits) + never, state
+
+    @property
+    def softmax(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """What it is made of: a vector for each token, `[V, F]`, and its bias, `[V]`."""
+        return self.table_of("output"), tf.convert_to_tensor(self.output_bias)
+
+    def logits(self, features: tf.Tensor) -> tf.Tensor:
+        """Unnormalised log-probabilities of the next token: `[N, F]` to `[N, V]`."""
+        table, bias = self.softmax
+        return tf.matmul(features, table, transpose_b=True) + bias
+
+    def read_sources(self, sources: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """A vector for each source position, `[B, S, E]`, and whether it is no padding, `[B, S]`."""
+        if self.frames:
+            return self.frames.read(sources)
+        return self.look_up("source", sources), tf.not_equal(sources, PAD)
+
+    def look_up(self, side: Side, tokens: tf.Tensor) -> tf.Tensor:
+        """The tokens' vectors."""
+        return tf.gather(self.table_of(side), tokens)
+
+    def table_of(self, side: Side) -> tf.Tensor:
+        """A vector for each token, `[V, E]`; frozen ones get no gradient."""
+        table = tf.convert_to_tensor(self.tables[side])
+        frozen = self.frozen.get(self.tables[side].path)
+        return table if frozen is None else tf.where(frozen[:, np.newaxis], tf.stop_gradient(table), table)
+
+    def freeze(self, side: Side, tokens: np.ndarray[Any, np.dtype[np.integer[Any]]]) -> None:
+        """Has some tokens' vectors stay what they are, on all sides that share the table; before the first step."""
+        self.frozen[self.tables[side].path] = np.isin(np.arange(self.tables[side].shape[0]), tokens)
+
+
+def shifted(targets: tf.Tensor) -> tf.Tensor:
+    """What the decoder reads: `BOS` and all targets but the last, `[B, T]`."""
+    return tf.pad(targets[:, :-1], [[0, 0], [1, 0]], constant_values=BOS)
