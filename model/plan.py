@@ -130,7 +130,7 @@ class Plan:
         return (batch.rows for window in self.windows(first_step, last_step) for batch in window.batches)
 
     def windows(self, first_step: int, last_step: int) -> Iterator[Window]:
-        """The batches of each step from the first to the last, window by window; windows before them cost nothing."""
+        """The batches of each step from the first to the last, window by window; those before are only counted."""
         if first_step > last_step:
             return
         epoch, place = self.place(first_step)
