@@ -1,0 +1,178 @@
+"""What learning costs: real target tokens for each CPU second of one core, beside the core's own matrix products.
+
+    make bench SUITE=train
+
+Two networks learn from Multi30k, English to German, with one vocabulary of 8,000 pieces and batches of at most 4,096
+tokens a side: R, a bidirectional LSTM 256+256 with an LSTM decoder of 512, and T, a Transformer of 3+3 layers. Each is
+measured in a process of its own on one core, over steps taken from all lengths, after the steps in which TensorFlow
+traces. The same process multiplies large float32 matrices. NIGHTSHIFT_DATA names the folder in which multi30k/ lies.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.bench.multi30k import DATA, configured
+from tests.bench.processes import measure
+from tests.bench.report import merge, show
+
+FOLDER = Path("build/bench/train")
+BATCH_TOKENS = 4096
+WARM_UP = 3  # steps
+MEASURED = 30
+MATRIX = 1536
+RECURRENT = {"architecture": "lstm", "embedding_size": 256, "encoder_units": 256, "decoder_units": 512, "dropout": 0.2}
+NETWORKS = {
+    "R": RECURRENT | {"attention": "multiplicative"},
+    "R_additive": RECURRENT | {"attention": "additive", "attention_units": 256},
+    "T": {
+        "architecture": "transformer",
+        "embedding_size": 256,
+        "feedforward_units": 1024,
+        "encoder_layers": 3,
+        "decoder_layers": 3,
+        "heads": 4,
+        "dropout": 0.1,
+    },
+}
+PRECISIONS = {"f32": "float32", "best": "bfloat16"}
+WANTED = {"R": 2900, "R_additive": 1900, "T": 2400}
+
+
+def prepared() -> tuple[list[Path], Path]:
+    """The shards of the training pairs and the vocabulary, made once."""
+    from pipeline.build_vocabulary import build_vocabulary
+    from pipeline.ingest import ingest
+    from pipeline.jobs import clean, shard
+
+    config = configured(FOLDER, "vocabulary.size=8000")
+    corpus = config.run(ingest)
+    pairs = config.run(clean, corpus)
+    vocabulary = config.run(build_vocabulary, pairs)
+    shards = config.run(shard, pairs, vocabulary)
+    return shards.paths_of_all("train/*.tfrecord"), vocabulary.path("vocabulary.model")
+
+
+def speed(network: str, precision: str) -> dict[str, float]:
+    """Trains some steps in this process, on the core it is bound to."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    import numpy as np
+
+    from model.batches import Pairs
+    from model.config import DeviceConfig, ModelConfig, TrainConfig
+    from model.feeding import feed
+    from model.launch import build_strategy
+    from model.plan import Plan
+    from model.trainer import Trainer
+    from pipeline.vocabulary import Vocabulary
+
+    shards, pieces = prepared()
+    config = TrainConfig(
+        model=ModelConfig(**NETWORKS[network]), batch_tokens=BATCH_TOKENS, precision=PRECISIONS[precision]
+    )
+    size = Vocabulary.load(pieces).size
+    trainer = Trainer(config, size, build_strategy(DeviceConfig(threads=1)))
+    pairs = Pairs.read(shards)
+    plan = Plan(pairs.lengths, config.max_length, config.batch_tokens, config.seed, sizes=pairs.sizes)
+    batches = list(feed(plan, pairs, 1, WARM_UP + MEASURED))
+    for step, batch in enumerate(batches[:WARM_UP], start=1):
+        trainer.step(batch, step)
+    started = time.process_time()
+    tokens = sum(trainer.step(batch, step)[1] for step, batch in enumerate(batches[WARM_UP:], start=WARM_UP + 1))
+    seconds = time.process_time() - started
+    lengths = [((batch.sources > 0).sum(axis=1), (batch.targets > 0).sum(axis=1)) for batch in batches[WARM_UP:]]
+    flops = sum(work(config.model, size, *(side.astype(np.int64) for side in sides)) for sides in lengths)
+    return {
+        "tokens_per_cpu_s": tokens / seconds,
+        "share_of_matmul_rate": flops / seconds / matmul_rate(),
+        "padding_share": plan.padding_share,
+    }
+
+
+def work(model: Any, vocabulary: int, sources: Any, targets: Any) -> float:
+    """Floating-point operations of the matrix products in a step, forwards and twice as many backwards.
+
+    Args:
+        model: the network.
+        vocabulary: its size V.
+        sources: tokens of each source of the batch, `[B]`.
+        targets: of each target, `[B]`.
+    """
+    read, written, met = int(sources.sum()), int(targets.sum()), int((sources * targets).sum())
+    width = model.embedding_size
+    if model.architecture == "transformer":
+        layer = 4 * width**2 + 2 * width * model.feedforward_units
+        products = model.encoder_layers * read * layer
+        products += model.decoder_layers * (written * (layer + 2 * width**2) + read * 2 * width**2)
+        met_all = model.encoder_layers * int((sources**2).sum())
+        met_all += model.decoder_layers * (int((targets**2).sum()) + met)
+        products += 2 * width * met_all
+        seen = width
+    else:
+        units, memory, gates = model.decoder_units, 2 * model.encoder_units, 4
+        fed_back = memory if model.attention == "additive" else 0
+        asked = model.attention_units if model.attention == "additive" else memory
+        products = 2 * read * gates * model.encoder_units * (width + model.encoder_units)
+        products += written * gates * units * (width + units + fed_back)
+        products += written * units * asked + (read * memory * asked if model.attention == "additive" else met * memory)
+        products += met * memory + written * (units + memory) * width
+        seen = width
+    return float(3 * 2 * (products + written * seen * vocabulary))
+
+
+def matmul_rate() -> float:
+    """Floating-point operations that this core gets done in a second of large float32 products, the best of some."""
+    import tensorflow as tf
+
+    left, right = (tf.random.stateless_normal([MATRIX, MATRIX], [seed, 0]) for seed in range(2))
+    best = 0.0
+    for _ in range(5):
+        started = time.process_time()
+        for _ in range(4):
+            product = tf.matmul(left, right)
+        product.numpy()
+        best = max(best, 4 * 2 * MATRIX**3 / (time.process_time() - started))
+    return best
+
+
+PARTS = {"speed": speed}
+
+
+def child(what: str, *given: str) -> dict[str, float]:
+    """Runs a part of the benchmark in a process of its own."""
+    output = measure([sys.executable, "-m", "tests.bench.train", what, *given]).output
+    reported: dict[str, float] = json.loads(output.splitlines()[-1])
+    return reported
+
+
+def main() -> None:
+    """Runs the suite."""
+    if len(sys.argv) > 1:
+        print(json.dumps(PARTS[sys.argv[1]](*sys.argv[2:])))
+        return
+    if not DATA.is_dir():
+        raise SystemExit(f"{DATA} is not there: NIGHTSHIFT_DATA names the folder that holds multi30k/")
+    prepared()
+    figures: dict[str, float] = {}
+    meanings: dict[str, str] = {}
+    for network, wanted in WANTED.items():
+        for precision, name in PRECISIONS.items():
+            found = child("speed", network, precision)
+            key = f"train.{network}.{precision}.tokens_per_cpu_s"
+            figures[key] = found["tokens_per_cpu_s"]
+            meanings[key] = f"real target tokens for each CPU second, {name}; wanted of the faster: {wanted:,}"
+            if precision == "f32":
+                key = f"train.{network}.f32.share_of_matmul_rate"
+                figures[key] = found["share_of_matmul_rate"]
+                meanings[key] = "of the core's own rate of float32 products; wanted: 0.6"
+            figures["train.padding_share"] = found["padding_share"]
+    meanings["train.padding_share"] = "of the ids in a batch; wanted: below 0.03"
+    show("train: the speed of learning", figures, meanings)
+    merge(figures)
+
+
+if __name__ == "__main__":
+    main()
