@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from model.blocks import largest
 from model.hypotheses import (
     IMPOSSIBLE,
     Found,
@@ -27,7 +28,6 @@ from model.hypotheses import (
     shapes_in_loop,
     without_end,
 )
-from model.largest import largest
 from pipeline.vocabulary import BOS, EOS, PAD
 
 

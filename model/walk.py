@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from model.blocks import draw, largest
 from model.hypotheses import (
     IMPOSSIBLE,
     Found,
@@ -20,7 +21,6 @@ from model.hypotheses import (
     shapes_in_loop,
     without_end,
 )
-from model.largest import draw, largest
 from pipeline.vocabulary import BOS, EOS, PAD
 
 Choose = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]  # log-probabilities [B, V] at a time from 0 on to tokens int32 [B]

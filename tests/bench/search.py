@@ -3,8 +3,8 @@
     make bench SUITE=search
 
 The model is the reference R of the training bench: bi-LSTM 256+256, LSTM 512, embeddings 256, vocabulary 8,000; first
-weights never write the closing token in time, so every answer has the same length. Encoding is left out. All in one
-process on one thread; the quickest of some runs counts, those of both kinds taking turns.
+weights hardly ever write the closing token, so that all answers are cut off at the same length. Encoding is left out.
+All in one process on one thread; the quickest of some runs counts, those of both kinds taking turns.
 """
 
 import time
@@ -13,7 +13,7 @@ from unittest import mock
 
 import tensorflow as tf
 
-from model import largest
+from model import blocks
 from model.config import ModelConfig, SearchConfig
 from model.search import search
 from model.seq2seq import Seq2Seq
@@ -55,7 +55,7 @@ def searching(model: Seq2Seq, beams: int, wide: int) -> Callable[[], object]:
     graph = tf.function(
         lambda state: search(lambda tokens, state: model.step(memory, state, tokens), state, SENTENCES, config)[:2]
     )
-    with mock.patch.object(largest, "WIDE", wide):
+    with mock.patch.object(blocks, "WIDE", wide):
         graph(state)
     return lambda: graph(state)
 
@@ -63,8 +63,8 @@ def searching(model: Seq2Seq, beams: int, wide: int) -> Callable[[], object]:
 def choosing(wide: int) -> Callable[[], object]:
     """The largest values of the rows that a beam of 5 has at each step."""
     values = tf.random.stateless_normal([5 * SENTENCES, VOCABULARY], [1, 2])
-    graph = tf.function(lambda values: largest.largest(values, 5))
-    with mock.patch.object(largest, "WIDE", wide):
+    graph = tf.function(lambda values: blocks.largest(values, 5))
+    with mock.patch.object(blocks, "WIDE", wide):
         graph(values)
     return lambda: graph(values)
 
@@ -78,10 +78,10 @@ def main() -> None:
     never = VOCABULARY + 1
     seconds = cpu_seconds(
         {
-            "greedy": searching(model, 1, largest.WIDE),
-            "beam": searching(model, 5, largest.WIDE),
+            "greedy": searching(model, 1, blocks.WIDE),
+            "beam": searching(model, 5, blocks.WIDE),
             "beam_top_k": searching(model, 5, never),
-            "top": choosing(largest.WIDE),
+            "top": choosing(blocks.WIDE),
             "top_k": choosing(never),
         }
     )

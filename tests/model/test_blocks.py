@@ -6,7 +6,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.largest import BLOCK, WIDE, draw, largest
+from model.blocks import BLOCK, WIDE, draw, largest
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
