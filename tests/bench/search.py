@@ -14,9 +14,10 @@ from unittest import mock
 import tensorflow as tf
 
 from model import blocks
+from model.architectures import build_model
 from model.config import ModelConfig, SearchConfig
+from model.network import Network
 from model.search import search
-from model.seq2seq import Seq2Seq
 from tests.bench.report import merge, show
 
 VOCABULARY = 8000
@@ -46,7 +47,7 @@ def cpu_seconds(runs: dict[str, Callable[[], object]]) -> dict[str, float]:
     return best
 
 
-def searching(model: Seq2Seq, beams: int, wide: int) -> Callable[[], object]:
+def searching(model: Network, beams: int, wide: int) -> Callable[[], object]:
     """A search in a graph that cuts rows into blocks from `wide` columns on."""
     config = SearchConfig(beams=beams, max_length=TOKENS)
     chance = tf.random.stateless_uniform([SENTENCES, SOURCE_TOKENS], [1, 2], 4, VOCABULARY, tf.int32)
@@ -74,7 +75,7 @@ def main() -> None:
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     network = ModelConfig(embedding_size=256, encoder_units=256, decoder_units=512, attention="multiplicative")
-    model = Seq2Seq(network, VOCABULARY, 1)
+    model = build_model(network, VOCABULARY, 1)
     never = VOCABULARY + 1
     seconds = cpu_seconds(
         {

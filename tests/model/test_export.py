@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
+from model.architectures import build_model
 from model.config import DeviceConfig, EvaluateConfig, SearchConfig, TrainConfig
 from model.evaluate import BATCH_CHARACTERS, in_batches, score_model
 from model.export import Exported, Translator, save
-from model.seq2seq import Seq2Seq
 from model.stages import evaluate, train
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest, sha256_of_json
@@ -100,7 +100,7 @@ def test_input_is_brought_into_the_form_that_was_learned_from(
     form: str, is_same: bool, toy: Any, toy_config: Any, tmp_path: Path
 ) -> None:
     vocabulary = Vocabulary.load(toy.vocabulary.path("vocabulary.model"))
-    weights = {w.path: w.numpy() for w in Seq2Seq(toy_config().model, vocabulary.size, 1).trainable_variables}
+    weights = {w.path: w.numpy() for w in build_model(toy_config().model, vocabulary.size, 1).trainable_variables}
     save(weights, toy_config(), vocabulary, form, tmp_path / "export")
     exported = Exported.load(tmp_path / "export")
     wide, plain = exported.score(["ｒａｉｎ", "rain"], ["snow", "snow"])[0]
@@ -112,7 +112,7 @@ def test_no_sentences_are_answered_with_nothing(toy: Any, toy_config: Any, tmp_p
     nothing = tf.constant([], tf.string)
     for beams in (1, 3):
         config = toy_config(search=SearchConfig(beams=beams))
-        weights = {w.path: w.numpy() for w in Seq2Seq(config.model, vocabulary.size, 1).trainable_variables}
+        weights = {w.path: w.numpy() for w in build_model(config.model, vocabulary.size, 1).trainable_variables}
         save(weights, config, vocabulary, "NFC", tmp_path / "export")
         signatures = tf.saved_model.load(str(tmp_path / "export")).signatures
         answers = signatures["translate"](sentences=nothing) | signatures["score"](sources=nothing, targets=nothing)
@@ -134,7 +134,7 @@ def test_sources_and_targets_of_unequal_number_are_refused(trained: Manifest) ->
 def test_beams_find_answers_that_are_at_least_as_probable(trained: Manifest, toy: Any, held_out: list[Any]) -> None:
     config, vocabulary = TrainConfig(**trained.config), Vocabulary.load(toy.vocabulary.path("vocabulary.model"))
     newest = np.load(sorted((trained.directory / "checkpoints").iterdir())[-1])
-    model = Seq2Seq(config.model, vocabulary.size, config.seed)
+    model = build_model(config.model, vocabulary.size, config.seed)
     weights = {weight.path: newest[f"weight/{weight.path}"] for weight in model.trainable_variables}
     sources = tf.constant([pair.source for pair in held_out])
     scores = []

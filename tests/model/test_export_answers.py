@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from model.architectures import build_model
 from model.config import SearchConfig, TrainConfig
 from model.export import Exported, save
-from model.seq2seq import Seq2Seq
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest
 from pipeline.pairs import read_pairs
@@ -125,7 +125,7 @@ def test_no_sentences_have_no_answers_of_any_kind(folder: Path) -> None:
 def untrained(folder: Path, toy: Any, config: TrainConfig) -> Exported:
     """An export of first weights."""
     vocabulary = Vocabulary.load(toy.vocabulary.path("vocabulary.model"))
-    weights = {w.path: w.numpy() for w in Seq2Seq(config.model, vocabulary.size, 1).trainable_variables}
+    weights = {w.path: w.numpy() for w in build_model(config.model, vocabulary.size, 1).trainable_variables}
     save(weights, config, vocabulary, "NFC", folder)
     return Exported.load(folder)
 
