@@ -1,10 +1,12 @@
 """Devices: from a configuration to a `tf.distribute` strategy."""
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 
 import tensorflow as tf
 
+from model.checkpoints import Checkpoint
 from model.config import DeviceConfig
 from pipeline.errors import InputError
 
@@ -37,3 +39,14 @@ def build_strategy(config: DeviceConfig) -> tf.distribute.Strategy:
     if config.strategy == "one":
         return tf.distribute.OneDeviceStrategy(devices[0])
     return tf.distribute.MirroredStrategy(devices[:replicas])
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process is the one that writes."""
+    cluster = strategy.cluster_resolver
+    return cluster is None or cluster.task_id in (None, 0)
+
+
+def told(strategy: tf.distribute.Strategy, look: Callable[[], Checkpoint | None]) -> Checkpoint | None:
+    """What the chief finds, on every worker."""
+    return look()

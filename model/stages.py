@@ -8,7 +8,7 @@ from pipeline.quiet import tensorflow_quietly
 from pipeline.stage import Outcome, stage
 
 
-@stage("train", section="train", version=1, takes=("shards", "vocabulary"), makes="model", resumes=True)
+@stage("train", section="train", version=2, takes=("shards", "vocabulary"), makes="model", resumes=True)
 def train(
     config: TrainConfig, shards: Manifest, vocabulary: Manifest, *, folder: Path, devices: DeviceConfig
 ) -> Outcome:
@@ -23,9 +23,12 @@ def train(
         export/...                        the SavedModel: raw text in, raw text out
         vocabulary.model                  the SentencePiece model that is inside the export, for people who look
         history.json                      step, loss, dev loss, step size, tokens and seconds, one row a measurement
-        checkpoints/step-00002000.npz     weights and Adam's averages, to go on from
+        checkpoints/step-00002000.npz     all that a step changes, to go on from
 
-    Killed at any moment and run again it goes on from the last checkpoint, and on one CPU device it ends with the
+    The weights that are exported, and measured on dev, are the last ones, or their average where train.ema or
+    train.average_checkpoints asks for one, or with train.patience the best of those that were measured.
+
+    Asked to end by SIGTERM it finishes its step, saves and exits with 75; run again it goes on. Killed at any moment and run again it goes on from the last checkpoint, and on one CPU device it ends with the
     same bits as a run that was never killed.
     """
     with tensorflow_quietly():

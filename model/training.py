@@ -1,22 +1,23 @@
 """The whole training: from shards and a vocabulary to an exported model, and how it goes on after a kill."""
 
 import json
-import math
 import shutil
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from itertools import pairwise
+from collections.abc import Callable, Iterator
+from itertools import islice, pairwise
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
 from model import checkpoints, export
+from model.averaging import Candidates, exported
 from model.batches import Batch, Floats, Ints, Pairs, Plan, copies_of
 from model.checkpoints import Checkpoint
 from model.config import DeviceConfig, TrainConfig
-from model.launch import build_strategy
+from model.interruption import Interrupted, Request, listening
+from model.launch import build_strategy, is_chief, told
+from model.notes import History, Notes
 from model.progress import TrainingProgress
 from model.schedules import learning_rate
 from model.trainer import Trainer
@@ -26,8 +27,6 @@ from pipeline.stage import Outcome
 from pipeline.vocabulary import Vocabulary
 
 VOCABULARY = "vocabulary.model"
-
-History = list[dict[str, Any]]
 
 
 def train_and_export(
@@ -43,19 +42,23 @@ def train_and_export(
     plan = make_plan(config, pairs, copies)
     trainer = Trainer(config, pieces.size, build_strategy(devices))
     history = fit(trainer, pairs, plan, dev, folder / "checkpoints")
-    export.save(trainer.model_weights(), config, pieces, shards.facts["unicode_form"], folder / "export")
+    last = checkpoints.newest(folder / "checkpoints")
+    if last is None:
+        raise RuntimeError(f"{folder / 'checkpoints'} was removed while its training ran")
+    export.save(exported(config, last.state), config, pieces, shards.facts["unicode_form"], folder / "export")
     shutil.copyfile(vocabulary.path(VOCABULARY), folder / VOCABULARY)
     write_atomically(folder / "history.json", (json.dumps(history, indent=2) + "\n").encode())
     return Outcome(
         counts={
-            "steps": config.steps,
+            "steps": last.step,
+            "steps.skipped": last.notes["skipped"],
             "train.pairs": len(np.unique(plan.rows)),
             "train.left_out.too_long": plan.left_out,
             "parameters": trainer.parameters,
         },
         facts=history[-1]
         | {
-            "epochs": round(config.steps / plan.steps_per_epoch, 2),
+            "epochs": round(last.step * config.accumulate / plan.steps_per_epoch, 2),
             "padding_share": round(plan.padding_share, 4),
         },
     )
@@ -89,75 +92,102 @@ def weights_of(config: TrainConfig, pairs: Pairs, shards: Manifest) -> Floats:
 def fit(trainer: Trainer, pairs: Pairs, plan: Plan, dev: Pairs, folder: Path) -> History:
     """Takes all steps that are left, with a checkpoint and a row of the history now and then.
 
+    The first worker alone reads and writes the checkpoints, and tells the others what it found.
+
     Raises:
-        InputError: the loss is no number any more.
+        InputError: the loss is no number any more, a batch does not fit into memory, or the checkpoint is of another
+            training.
+        Interrupted: this process was asked to end.
     """
     config = trainer.config
-    found = checkpoints.newest(folder)
+    if not len(dev.lengths) and (config.patience or config.schedule == "plateau"):
+        given = ("schedule", "plateau") if config.schedule == "plateau" else ("patience", config.patience)
+        raise InputError(f"train.{given[0]}", given[1], "a dev set beside it", "there is no dev loss to watch")
+    made_with = {"train": config.canonical(), "vocabulary": {"size": trainer.vocabulary}}
+    found = told(trainer.strategy, lambda: checkpoints.newest(folder))
+    notes, candidates = Notes(), Candidates(config)
     if found:
+        found.check(made_with)
         trainer.restore(found.state)
-    notes = Notes(**found.notes) if found else Notes()
+        candidates.restore(found.state)
+        notes = Notes.parse(found.notes)
     first = found.step + 1 if found else 1
-    with TrainingProgress(config.steps, done=first - 1) as progress:
-        since = time.monotonic()
-        for step, rows in enumerate(plan.batches(first, config.steps), start=first):
-            loss, tokens = trainer.step(pairs.batch(rows), step)
-            if not math.isfinite(loss):
-                cause = f"the loss became {loss} at step {step}; a lower value or a lower train.clip_norm helps"
-                raise InputError("train.learning_rate", config.learning_rate, "one that keeps the loss finite", cause)
-            notes.add(loss, tokens)
-            progress.update(step, loss, tokens)
-            measures, saves = (
-                step % every == 0 or step == config.steps for every in (config.evaluate_every, config.checkpoint_every)
-            )
-            if measures:
-                dev_loss = trainer.loss(in_order(dev, config))
-                notes.measure(step, learning_rate(config, step), dev_loss, time.monotonic() - since)
-            if saves:
-                notes.seconds += time.monotonic() - since
-                since = time.monotonic()
-                checkpoints.save(folder, Checkpoint(step, trainer.state(), asdict(notes)))
-    checkpoints.prune(folder)  # of a run that was killed after its last checkpoint and before it tidied up
+
+    def save(step: int) -> None:
+        if is_chief(trainer.strategy):
+            state = trainer.state() | candidates.state()
+            checkpoints.save(folder, Checkpoint(step, state, notes.as_json(), made_with))
+
+    if first <= config.steps and not notes.is_over(config):
+        with listening() as request, TrainingProgress(config.steps, done=first - 1) as progress:
+            trainer.rehearse(pairs.batch(largest(plan, pairs)))
+            take_steps(trainer, pairs, plan, dev, Loop(first, notes, candidates, progress, request, save))
+    if is_chief(trainer.strategy):
+        checkpoints.prune(folder)  # of a run that was killed after its last checkpoint and before it tidied up
     return notes.history
 
 
-@dataclass
-class Notes:
-    """What a training writes down as it goes; part of every checkpoint.
+class Loop(NamedTuple):
+    """What the steps need beside data and model."""
 
-    Args:
-        history: one row a measurement.
-        tokens: target tokens learned from since the beginning.
-        seconds: time spent up to the last checkpoint, over all runs.
-        recent_loss: sum of the losses since the last row.
-        recent_tokens: target tokens since the last row.
+    first: int
+    notes: Notes
+    candidates: Candidates
+    progress: TrainingProgress
+    request: Request
+    save: Callable[[int], None]
+
+
+def take_steps(trainer: Trainer, pairs: Pairs, plan: Plan, dev: Pairs, loop: Loop) -> None:
+    """Takes the steps from the first to the last, or to the one where it is over."""
+    config, notes = trainer.config, loop.notes
+    each = config.accumulate
+    batches = plan.batches((loop.first - 1) * each + 1, config.steps * each)
+    since = time.monotonic()
+    for step in range(loop.first, config.steps + 1):
+        *held, last = islice(batches, each)
+        for place, rows in enumerate(held, start=1):
+            trainer.hold(pairs.batch(rows), (step - 1) * each + place)
+        factor = notes.plateau.factor
+        taken = trainer.step(pairs.batch(last), step, factor, asks=loop.request.is_made)
+        notes.add(taken.loss, taken.tokens, is_expected=trainer.scale.value > 1)
+        if notes.skipped_in_row == config.max_skips:
+            cause = f"the loss or its gradient was not finite in {config.max_skips} steps up to step {step}"
+            cause += "; a lower value or a lower train.clip_norm helps"
+            raise InputError("train.learning_rate", config.learning_rate, "one that keeps the loss finite", cause)
+        loop.progress.update(step, taken.loss, taken.tokens)
+        measures, saves = (
+            step % every == 0 or step == config.steps for every in (config.evaluate_every, config.checkpoint_every)
+        )
+        if saves:
+            loop.candidates.add(trainer)
+        if measures:
+            weights = loop.candidates.current(trainer)
+            with trainer.with_weights(weights):
+                dev_loss = trainer.loss(in_order(dev, config))
+            notes.measure(step, learning_rate(config, step, factor), dev_loss, time.monotonic() - since)
+            if notes.conclude(config, dev_loss):
+                loop.candidates.best = weights
+        if saves or taken.asked or notes.is_over(config):
+            notes.seconds += time.monotonic() - since
+            since = time.monotonic()
+            loop.save(step)
+        if taken.asked:
+            raise Interrupted(step)
+        if notes.is_over(config):
+            return
+
+
+def largest(plan: Plan, pairs: Pairs) -> Ints:
+    """The rows of the batch of the first epoch whose attention, sentences by source by target tokens, is largest.
+
+    The ids of all batches are about as many; what grows with the length is what each target compares with each source.
     """
 
-    history: History = field(default_factory=list)
-    tokens: int = 0
-    seconds: float = 0.0
-    recent_loss: float = 0.0
-    recent_tokens: int = 0
+    def cells(rows: Ints) -> int:
+        return len(rows) * int(pairs.lengths[rows].max(axis=0).prod())
 
-    def add(self, loss: float, tokens: int) -> None:
-        """A step was taken."""
-        self.tokens += tokens
-        self.recent_loss += loss * tokens
-        self.recent_tokens += tokens
-
-    def measure(self, step: int, rate: float, dev_loss: float | None, seconds: float) -> None:
-        """Closes a row of the history; `seconds` have passed since the last checkpoint."""
-        self.history.append(
-            {
-                "step": step,
-                "tokens": self.tokens,
-                "seconds": round(self.seconds + seconds, 1),
-                "learning_rate": rate,
-                "loss": self.recent_loss / self.recent_tokens,
-                "dev_loss": dev_loss,
-            }
-        )
-        self.recent_loss, self.recent_tokens = 0.0, 0
+    return max(plan.batches(1, plan.steps_per_epoch), key=cells)
 
 
 def in_order(pairs: Pairs, config: TrainConfig) -> Iterator[Batch]:
