@@ -28,7 +28,7 @@ class Candidates:
 
     def current(self, trainer: Trainer) -> Arrays:
         """The weights to measure now."""
-        return chosen(self.config, trainer.state() | self.state_of_recent())
+        return chosen(trainer.state() | self.state_of_recent())
 
     def state_of_recent(self) -> Arrays:
         """The recent weights by name."""
@@ -45,15 +45,15 @@ class Candidates:
         self.recent, self.best = recent_of(state), part_of(state, "best")
 
 
-def exported(config: TrainConfig, state: Arrays) -> Arrays:
+def exported(state: Arrays) -> Arrays:
     """The weights to export, from the state of the last checkpoint: the best where they were kept."""
-    return part_of(state, "best") or chosen(config, state)
+    return part_of(state, "best") or chosen(state)
 
 
-def chosen(config: TrainConfig, state: Arrays) -> Arrays:
-    """The weights that a state stands for: an average where one is asked for and begun, the plain ones otherwise."""
-    if config.ema:
-        return part_of(state, "average")
+def chosen(state: Arrays) -> Arrays:
+    """The weights that a state stands for: an average where it holds one, the plain ones otherwise."""
+    if average := part_of(state, "average"):
+        return average
     if recent := recent_of(state):
         return {path: mean([one[path] for one in recent]) for path in recent[0]}
     return part_of(state, "weight")

@@ -144,3 +144,9 @@ class DeviceConfig(Frozen):
     tpu: str = Field("", description="Name or address of the TPU of `tpu`; empty: the one of this machine.")
     xla: bool = Field(False, description="Whether steps are compiled by XLA: for GPUs and TPUs, on CPUs it is slower.")
     threads: int = Field(0, ge=0, le=1024, description="Threads of one operation; 0: as many as the machine has cores.")
+
+    @model_validator(mode="after")
+    def _is_of_one_piece(self) -> Self:
+        if self.workers and self.strategy != "multi_worker":
+            raise PydanticCustomError("workers", "strategy: multi_worker beside workers")
+        return self

@@ -1,14 +1,17 @@
 """Devices: from a configuration to a `tf.distribute` strategy."""
 
+import json
 import os
-from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import tensorflow as tf
+from tensorflow.python.eager import context
 
-from model.checkpoints import Checkpoint
 from model.config import DeviceConfig
 from pipeline.errors import InputError
+
+HEARTBEAT_SECONDS = 30  # without a sign of life a worker counts as dead, and the others end
 
 
 def build_strategy(config: DeviceConfig) -> tf.distribute.Strategy:
@@ -18,12 +21,17 @@ def build_strategy(config: DeviceConfig) -> tf.distribute.Strategy:
     the threads it had, which costs time only; of too few devices it is told.
 
     Raises:
-        InputError: there are fewer devices than replicas are asked for.
+        InputError: there are fewer devices than replicas are asked for, no cluster or no TPU, or a worker did not join.
     """
+    with suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(config.threads)
+    if config.strategy == "multi_worker":
+        return join_cluster(config)
+    if config.strategy == "tpu":
+        return find_tpu(config)
     gpus = tf.config.list_physical_devices("GPU")
     replicas = 1 if config.strategy == "one" else config.replicas or len(gpus) or os.cpu_count() or 1
     with suppress(RuntimeError):
-        tf.config.threading.set_intra_op_parallelism_threads(config.threads)
         if not gpus and replicas > 1:
             (processor, *_) = tf.config.list_physical_devices("CPU")
             tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * replicas)
@@ -41,12 +49,62 @@ def build_strategy(config: DeviceConfig) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy(devices[:replicas])
 
 
+def join_cluster(config: DeviceConfig) -> tf.distribute.Strategy:
+    """Joins the workers that TF_CONFIG names, and waits for all of them."""
+    cluster = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+    workers = workers_of(os.environ.get("TF_CONFIG", ""))
+    jobs = [
+        context.coordination_config_pb2.CoordinatedJob(name=job, num_tasks=cluster.cluster_spec().num_tasks(job))
+        for job in cluster.cluster_spec().jobs
+    ]
+    # The strategy would wait for ever; it leaves a coordination service alone that is set up before it.
+    context.context().configure_coordination_service(
+        service_type="standalone",
+        service_leader=f"/job:{'chief' if 'chief' in cluster.cluster_spec().jobs else 'worker'}/replica:0/task:0",
+        coordinated_jobs=jobs,
+        cluster_register_timeout_in_ms=1000 * config.join_seconds,
+        heartbeat_timeout_in_ms=1000 * HEARTBEAT_SECONDS,
+    )
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy(cluster)
+    except tf.errors.OpError as error:
+        cause = f"{str(error).splitlines()[0][:200]}"
+        allowed = f"all of {', '.join(workers)} to join within {config.join_seconds} s"
+        raise InputError("devices.strategy", config.strategy, allowed, cause) from error
+
+
+def workers_of(described: str) -> list[str]:
+    """The addresses in a TF_CONFIG; raises `InputError` where it describes no cluster.
+
+    >>> workers_of('{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}')
+    ['a:1', 'b:1']
+    """
+    cause = "the environment says which workers there are; devices.workers starts some on this machine"
+    try:
+        given = json.loads(described)
+        cluster, task = given["cluster"], given["task"]
+        found = [*cluster.get("chief", []), *cluster["worker"]]
+        is_known = cluster[task["type"]][task["index"]] in found
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise InputError("TF_CONFIG", described, "a cluster with workers, and this task in it", cause) from error
+    if not is_known:
+        raise InputError("TF_CONFIG", described, "a task that trains", f"this one is {task['type']}")
+    return found
+
+
+def find_tpu(config: DeviceConfig) -> tf.distribute.Strategy:
+    """Connects to a TPU and sets it up."""
+    try:
+        cluster = tf.distribute.cluster_resolver.TPUClusterResolver.connect(config.tpu)
+    except (ValueError, RuntimeError, OSError, tf.errors.OpError) as error:
+        cause = (str(error).strip() or "none was found").splitlines()[0]
+        raise InputError("devices.tpu", config.tpu, "the name of a TPU that can be reached", cause) from error
+    return tf.distribute.TPUStrategy(cluster)
+
+
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process is the one that writes."""
-    cluster = strategy.cluster_resolver
-    return cluster is None or cluster.task_id in (None, 0)
-
-
-def told(strategy: tf.distribute.Strategy, look: Callable[[], Checkpoint | None]) -> Checkpoint | None:
-    """What the chief finds, on every worker."""
-    return look()
+    """Whether this process is the one that reads and writes checkpoints."""
+    task: Any = strategy.cluster_resolver
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return True
+    return task.task_type == "chief" or ("chief" not in task.cluster_spec().jobs and task.task_id == 0)

@@ -9,44 +9,51 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 from model import checkpoints, export
-from model.averaging import Candidates, exported
+from model.averaging import Candidates, exported, part_of
 from model.batches import Batch, Floats, Ints, Pairs, Plan, copies_of
+from model.broadcast import told
 from model.checkpoints import Checkpoint
 from model.config import DeviceConfig, TrainConfig
 from model.interruption import Interrupted, Request, listening
-from model.launch import build_strategy, is_chief, told
+from model.launch import build_strategy, is_chief
 from model.notes import History, Notes
+from model.predecessor import predecessor_of
 from model.progress import TrainingProgress
 from model.schedules import learning_rate
 from model.trainer import Trainer
+from model.warm_start import warm_start
+from model.worker import Job
+from model.workers import run_local_workers
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest, input_record, write_atomically
 from pipeline.stage import Outcome
 from pipeline.vocabulary import Vocabulary
 
 VOCABULARY = "vocabulary.model"
+CHECKPOINTS = "checkpoints"
 
 
 def train_and_export(
     config: TrainConfig, shards: Manifest, vocabulary: Manifest, folder: Path, devices: DeviceConfig
 ) -> Outcome:
     """The body of the stage `train`; see `model.stages`."""
-    if shards.inputs.get("vocabulary") != input_record(vocabulary):
-        cause = "its token ids are of another one"
-        raise InputError("vocabulary", vocabulary.directory, f"the one that {shards.directory} was made with", cause)
-    pieces = Vocabulary.load(vocabulary.path(VOCABULARY))
-    pairs, dev = (Pairs.read(shards.paths_of_all(f"{split}/*.tfrecord*")) for split in ("train", "dev"))
-    copies = copies_of(weights_of(config, pairs, shards), config.seed) if config.weights else None
-    plan = make_plan(config, pairs, copies)
-    trainer = Trainer(config, pieces.size, build_strategy(devices))
-    history = fit(trainer, pairs, plan, dev, folder / "checkpoints")
-    last = checkpoints.newest(folder / "checkpoints")
+    data = prepare(config, shards, vocabulary)
+    if devices.workers:
+        job = Job(
+            config=config, devices=devices, shards=shards.directory, vocabulary=vocabulary.directory, folder=folder
+        )
+        run_local_workers(job)
+    else:
+        train_on(build_strategy(devices), config, data, folder)
+    last = checkpoints.newest(folder / CHECKPOINTS)
     if last is None:
-        raise RuntimeError(f"{folder / 'checkpoints'} was removed while its training ran")
-    export.save(exported(config, last.state), config, pieces, shards.facts["unicode_form"], folder / "export")
+        raise FileNotFoundError(f"{folder / CHECKPOINTS} holds no checkpoint that is whole")
+    export.save(exported(last.state), config, data.pieces, shards.facts["unicode_form"], folder / "export")
     shutil.copyfile(vocabulary.path(VOCABULARY), folder / VOCABULARY)
+    history, plan = last.notes["history"], data.plan
     write_atomically(folder / "history.json", (json.dumps(history, indent=2) + "\n").encode())
     return Outcome(
         counts={
@@ -54,7 +61,7 @@ def train_and_export(
             "steps.skipped": last.notes["skipped"],
             "train.pairs": len(np.unique(plan.rows)),
             "train.left_out.too_long": plan.left_out,
-            "parameters": trainer.parameters,
+            "parameters": sum(values.size for values in part_of(last.state, "weight").values()),
         },
         facts=history[-1]
         | {
@@ -62,6 +69,38 @@ def train_and_export(
             "padding_share": round(plan.padding_share, 4),
         },
     )
+
+
+class Data(NamedTuple):
+    """What is learned from."""
+
+    pieces: Vocabulary
+    pairs: Pairs
+    dev: Pairs
+    plan: Plan
+
+
+def prepare(config: TrainConfig, shards: Manifest, vocabulary: Manifest) -> Data:
+    """Reads the data; raises `InputError` where it does not go together or nothing is left to learn from."""
+    if shards.inputs.get("vocabulary") != input_record(vocabulary):
+        cause = "its token ids are of another one"
+        raise InputError("vocabulary", vocabulary.directory, f"the one that {shards.directory} was made with", cause)
+    pieces = Vocabulary.load(vocabulary.path(VOCABULARY))
+    pairs, dev = (Pairs.read(shards.paths_of_all(f"{split}/*.tfrecord*")) for split in ("train", "dev"))
+    copies = copies_of(weights_of(config, pairs, shards), config.seed) if config.weights else None
+    return Data(pieces, pairs, dev, make_plan(config, pairs, copies))
+
+
+def train_on(strategy: tf.distribute.Strategy, config: TrainConfig, data: Data, folder: Path) -> None:
+    """Trains under a strategy, of which every process of a cluster calls this, up to the last checkpoint."""
+    trainer = Trainer(config, data.pieces.size, strategy)
+
+    def begin() -> None:
+        source = predecessor_of(config)
+        if source:
+            warm_start(trainer, source, data.pieces)
+
+    fit(trainer, data.pairs, data.plan, data.dev, folder / CHECKPOINTS, begin=begin)
 
 
 def make_plan(config: TrainConfig, pairs: Pairs, copies: Ints | None = None) -> Plan:
@@ -89,10 +128,24 @@ def weights_of(config: TrainConfig, pairs: Pairs, shards: Manifest) -> Floats:
     return np.concatenate([table[numbers] for table, numbers in parts])
 
 
-def fit(trainer: Trainer, pairs: Pairs, plan: Plan, dev: Pairs, folder: Path) -> History:
+def as_drawn() -> None:
+    """Begins with the trainer's weights as they are."""
+
+
+def fit(
+    trainer: Trainer, pairs: Pairs, plan: Plan, dev: Pairs, folder: Path, *, begin: Callable[[], None] = as_drawn
+) -> History:
     """Takes all steps that are left, with a checkpoint and a row of the history now and then.
 
     The first worker alone reads and writes the checkpoints, and tells the others what it found.
+
+    Args:
+        trainer: the model, with the configuration.
+        pairs: what is learned from.
+        plan: in which order.
+        dev: what the model is measured on.
+        folder: of the checkpoints.
+        begin: called where there is no checkpoint to go on from.
 
     Raises:
         InputError: the loss is no number any more, a batch does not fit into memory, or the checkpoint is of another
@@ -111,6 +164,8 @@ def fit(trainer: Trainer, pairs: Pairs, plan: Plan, dev: Pairs, folder: Path) ->
         trainer.restore(found.state)
         candidates.restore(found.state)
         notes = Notes.parse(found.notes)
+    else:
+        begin()
     first = found.step + 1 if found else 1
 
     def save(step: int) -> None:
