@@ -136,13 +136,12 @@ class DeviceConfig(Frozen):
         0,
         ge=0,
         le=64,
-        description="Processes of `multi_worker` to start on this machine; 0: the cluster that TF_CONFIG describes.",
+        description="Processes of `multi_worker` to start on this machine's CPU; 0: the cluster of TF_CONFIG.",
     )
     join_seconds: int = Field(
         120, ge=1, le=86_400, description="Time within which all workers of `multi_worker` must have joined."
     )
     tpu: str = Field("", description="Name or address of the TPU of `tpu`; empty: the one of this machine.")
-    xla: bool = Field(False, description="Whether steps are compiled by XLA: for GPUs and TPUs, on CPUs it is slower.")
     threads: int = Field(0, ge=0, le=1024, description="Threads of one operation; 0: as many as the machine has cores.")
 
     @model_validator(mode="after")

@@ -18,7 +18,10 @@ class Interrupted(Exception):  # noqa: N818 -- it is no error
         self.step = step
 
     def __str__(self) -> str:
-        return f"stopped after step {self.step:,} as asked, with a checkpoint; run the same command to go on"
+        when = (
+            f"after step {self.step:,} as asked, with a checkpoint" if self.step else "before the first step as asked"
+        )
+        return f"stopped {when}; run the same command to go on"
 
 
 class Request:

@@ -2,16 +2,15 @@
 
 import json
 import os
+import socket
+import time
 from contextlib import suppress
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.eager import context
 
 from model.config import DeviceConfig
 from pipeline.errors import InputError
-
-HEARTBEAT_SECONDS = 30  # without a sign of life a worker counts as dead, and the others end
 
 
 def build_strategy(config: DeviceConfig) -> tf.distribute.Strategy:
@@ -50,27 +49,43 @@ def build_strategy(config: DeviceConfig) -> tf.distribute.Strategy:
 
 
 def join_cluster(config: DeviceConfig) -> tf.distribute.Strategy:
-    """Joins the workers that TF_CONFIG names, and waits for all of them."""
-    cluster = tf.distribute.cluster_resolver.TFConfigClusterResolver()
-    workers = workers_of(os.environ.get("TF_CONFIG", ""))
-    jobs = [
-        context.coordination_config_pb2.CoordinatedJob(name=job, num_tasks=cluster.cluster_spec().num_tasks(job))
-        for job in cluster.cluster_spec().jobs
-    ]
-    # The strategy would wait for ever; it leaves a coordination service alone that is set up before it.
-    context.context().configure_coordination_service(
-        service_type="standalone",
-        service_leader=f"/job:{'chief' if 'chief' in cluster.cluster_spec().jobs else 'worker'}/replica:0/task:0",
-        coordinated_jobs=jobs,
-        cluster_register_timeout_in_ms=1000 * config.join_seconds,
-        heartbeat_timeout_in_ms=1000 * HEARTBEAT_SECONDS,
-    )
-    try:
-        return tf.distribute.MultiWorkerMirroredStrategy(cluster)
-    except tf.errors.OpError as error:
-        cause = f"{str(error).splitlines()[0][:200]}"
+    """Joins the workers that TF_CONFIG names, and waits for all of them, though not for ever."""
+    described = os.environ.get("TF_CONFIG", "")
+    workers = workers_of(described)
+    task = json.loads(described)["task"]
+    own = json.loads(described)["cluster"][task["type"]][task["index"]]
+    missing = wait_for(workers, own, config.join_seconds)
+    if missing:
         allowed = f"all of {', '.join(workers)} to join within {config.join_seconds} s"
-        raise InputError("devices.strategy", config.strategy, allowed, cause) from error
+        cause = f"{', '.join(missing)} cannot be reached; all were started?"
+        raise InputError("devices.strategy", config.strategy, allowed, cause)
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def wait_for(workers: list[str], own: str, seconds: float) -> list[str]:
+    """Meets the other workers at the addresses that TensorFlow uses afterwards; gives those that did not come.
+
+    TensorFlow itself would wait for an hour, and nothing can interrupt it. A worker that has met all goes on to
+    TensorFlow, which answers at the same address, so that those who are slower meet it too.
+    """
+    deadline = time.monotonic() + seconds
+    missing = [worker for worker in workers if worker != own]
+    host, _, port = own.rpartition(":")
+    with socket.create_server((host, int(port))):
+        while missing and time.monotonic() < deadline:
+            missing = [worker for worker in missing if not answers(worker)]
+            time.sleep(0.1 if missing else 0)
+    return missing
+
+
+def answers(worker: str) -> bool:
+    """Whether somebody listens at an address."""
+    host, _, port = worker.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=1):
+            return True
+    except OSError:
+        return False
 
 
 def workers_of(described: str) -> list[str]:

@@ -92,7 +92,11 @@ def prepare(config: TrainConfig, shards: Manifest, vocabulary: Manifest) -> Data
 
 
 def train_on(strategy: tf.distribute.Strategy, config: TrainConfig, data: Data, folder: Path) -> None:
-    """Trains under a strategy, of which every process of a cluster calls this, up to the last checkpoint."""
+    """Trains under a strategy, of which every process of a cluster calls this, up to the last checkpoint.
+
+    Raises:
+        ConnectionError: another worker of the cluster is gone.
+    """
     trainer = Trainer(config, data.pieces.size, strategy)
 
     def begin() -> None:
@@ -100,7 +104,10 @@ def train_on(strategy: tf.distribute.Strategy, config: TrainConfig, data: Data, 
         if source:
             warm_start(trainer, source, data.pieces)
 
-    fit(trainer, data.pairs, data.plan, data.dev, folder / CHECKPOINTS, begin=begin)
+    try:
+        fit(trainer, data.pairs, data.plan, data.dev, folder / CHECKPOINTS, begin=begin)
+    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+        raise ConnectionError(f"a worker of the cluster is gone: {error.message.splitlines()[0]}") from error
 
 
 def make_plan(config: TrainConfig, pairs: Pairs, copies: Ints | None = None) -> Plan:

@@ -65,14 +65,14 @@ def fit_here(config: TrainConfig, data: Path, folder: Path) -> Trainer:
 
 def test_one_and_two_replicas_have_the_same_losses(toy: Any, toy_config: Callable[..., Any], tmp_path: Path) -> None:
     network = toy_config().model.model_copy(update={"dropout": 0.0})
-    config = toy_config(model=network, steps=10, evaluate_every=1, clip_norm=0.5, batch_tokens=16)
+    config = toy_config(model=network, steps=50, evaluate_every=1, clip_norm=0.5, batch_tokens=16)
     plan = make_plan(config, Pairs.read(toy.shards.paths("train/*.tfrecord")))
-    assert 1 in [len(rows) for rows in plan.batches(1, 10)]  # which leaves the second replica without a row
+    assert 1 in [len(rows) for rows in plan.batches(1, 50)]  # which leaves the second replica without a row
     process = start(config, toy.shards.directory, tmp_path, replicas=(1, 2))
     out, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     one, two = (json.loads(line) for line in out.splitlines())
-    assert len(one) == 20
+    assert len(one) == 100
     np.testing.assert_allclose(one, two, rtol=1e-5)
 
 
