@@ -96,7 +96,7 @@ def test_another_network_is_refused(
 ) -> None:
     network = toy_config().model.model_copy(update={"decoder_units": 20})
     with pytest.raises(
-        InputError, match=r"train.warm_start = .*expected a model of the same train.model \(its seq2seq"
+        InputError, match=r"train.warm_start = .*expected a model of the same train.model \(its bridge_0.kernel is"
     ):
         begin(pieces, model=network)
 
