@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from flows import console
+from model.interruption import EXIT_CODE, Interrupted
 from pipeline.errors import InputError
 from pipeline.storage import Conflict
 
@@ -206,6 +207,9 @@ def main() -> None:
     except InputError as error:
         click.echo(f"nightshift: {error}", err=True)
         sys.exit(2)
+    except Interrupted as error:
+        click.echo(f"nightshift: {error}", err=True)
+        sys.exit(EXIT_CODE)
     except BrokenPipeError:  # whoever reads our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, Conflict) as error:

@@ -11,14 +11,16 @@ the older one is for the case that the disk damages the newer.
 import io
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pipeline.errors import InputError
 from pipeline.manifest import write_atomically
+from pipeline.stage import differences
 
 KEPT = 2
 DIGEST_BYTES = 32
@@ -31,21 +33,52 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A training after a step: its arrays by name, and what was noted down until then, as JSON values."""
+    """A training after a step.
+
+    Args:
+        step: the last one that was taken.
+        state: its arrays by name.
+        notes: what was noted down until then, as JSON values.
+        made_with: the configuration and the size of the vocabulary, as JSON values.
+    """
 
     step: int
     state: Arrays
     notes: dict[str, Any]
+    made_with: dict[str, Any] = field(default_factory=dict)
+
+    def check(self, wanted: dict[str, Any]) -> None:
+        """Raises `InputError` unless it was made with this; names the keys that differ."""
+        changes = differences("", self.made_with, wanted)
+        if changes:
+            cause = f"{', '.join(change.removeprefix('.') for change in changes)}; a training goes on as it began"
+            raise InputError("checkpoint", f"step {self.step}", "one of the same configuration", cause)
+
+    def encode(self) -> bytes:
+        """The content of its file, which ends with the SHA-256 of what is before."""
+        data = io.BytesIO()
+        said = {"step": self.step, "notes": self.notes, "made_with": self.made_with}
+        noted = np.frombuffer(json.dumps(said).encode(), np.uint8)
+        np.savez(data, allow_pickle=False, **{NOTES: noted}, **self.state)
+        content = data.getvalue()
+        return content + sha256(content).digest()
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Checkpoint | None":
+        """What `encode` made it of, or None if it is not what was written."""
+        content, digest = data[:-DIGEST_BYTES], data[-DIGEST_BYTES:]
+        if sha256(content).digest() != digest:
+            return None
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            state = {name: file[name] for name in file.files}
+        said = json.loads(state.pop(NOTES).tobytes())
+        return cls(said["step"], state, said["notes"], said["made_with"])
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
     """Writes a checkpoint and removes what is older than the one before it."""
     folder.mkdir(parents=True, exist_ok=True)
-    data = io.BytesIO()
-    noted = np.frombuffer(json.dumps(checkpoint.notes).encode(), np.uint8)
-    np.savez(data, allow_pickle=False, **{NOTES: noted}, **checkpoint.state)
-    content = data.getvalue()
-    write_atomically(path_of(folder, checkpoint.step), content + sha256(content).digest())
+    write_atomically(path_of(folder, checkpoint.step), checkpoint.encode())
     prune(folder)
 
 
@@ -58,15 +91,10 @@ def prune(folder: Path) -> None:
 def newest(folder: Path) -> Checkpoint | None:
     """The last checkpoint that is what was written, or None."""
     for path in reversed(steps_of(folder)):
-        data = path.read_bytes()
-        content, digest = data[:-DIGEST_BYTES], data[-DIGEST_BYTES:]
-        if sha256(content).digest() != digest:
-            log.warning("%-16s %s is damaged; going on from the one before it", "train", path)
-            continue
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            state = {name: file[name] for name in file.files}
-        notes = json.loads(state.pop(NOTES).tobytes())
-        return Checkpoint(int(path.stem.removeprefix("step-")), state, notes)
+        found = Checkpoint.decode(path.read_bytes())
+        if found:
+            return found
+        log.warning("%-16s %s is damaged; going on from the one before it", "train", path)
     return None
 
 

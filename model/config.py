@@ -1,8 +1,8 @@
 """What training and evaluation can be told, with ranges and units. Nothing heavy is imported here."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.config import Frozen, StageConfig
@@ -97,6 +97,7 @@ class TrainConfig(StageConfig):
     batch_tokens: int = Field(
         2048, ge=16, le=1_000_000, description="Tokens a batch holds on its longer side, padding included."
     )
+    accumulate: int = Field(1, ge=1, le=10_000, description="Batches that one update is made from.")
     max_length: int = Field(
         150,
         ge=1,
@@ -105,9 +106,13 @@ class TrainConfig(StageConfig):
     )
     learning_rate: float = Field(0.002, gt=0, le=1, description="Adam's step size at its highest.")
     warmup_steps: int = Field(200, ge=0, description="Steps in which the step size rises from zero to its highest.")
-    schedule: Literal["cosine", "inverse_sqrt", "constant"] = Field(
+    schedule: Literal["cosine", "inverse_sqrt", "constant", "plateau"] = Field(
         "cosine",
-        description="What the step size does after the warm-up: falls towards zero, with 1/sqrt(step), or stays.",
+        description="What the step size does after the warm-up: falls towards zero, with 1/sqrt(step), stays, or "
+        "halves where the dev loss stands still.",
+    )
+    plateau_patience: int = Field(
+        3, ge=1, description="Measurements without a lower dev loss after which `plateau` halves the step size."
     )
     label_smoothing: float = Field(
         0.1, ge=0, lt=1, description="Probability that the target spreads over the whole vocabulary."
@@ -115,6 +120,31 @@ class TrainConfig(StageConfig):
     clip_norm: float = Field(
         1.0, gt=0, allow_inf_nan=False, description="Largest norm of the whole gradient of the loss per token."
     )
+    max_skips: int = Field(
+        10,
+        ge=1,
+        description="Updates in a row that may be skipped, their loss or gradient not being finite, before it ends.",
+    )
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32",
+        description="Numbers that products are computed in; weights, softmax and sums stay float32. bfloat16 is for "
+        "CPUs, float16 for GPUs.",
+    )
+    ema: float = Field(
+        0.0, ge=0, lt=1, description="Decay of the weights' moving average, which is then exported; 0: none."
+    )
+    average_checkpoints: int = Field(
+        1, ge=1, le=100, description="Checkpoints whose weights' mean is exported; 1: the last weights as they are."
+    )
+    patience: int = Field(
+        0,
+        ge=0,
+        description="Measurements without a lower dev loss after which training ends with the best weights; 0: never.",
+    )
+    warm_start: str = Field(
+        "", description="Folder of a finished output of train whose weights it begins with; empty: random ones."
+    )
+    keep_optimizer: bool = Field(False, description="Whether a warm start takes over Adam's averages too.")
     weights: dict[str, Annotated[float, Field(gt=0, le=100)]] = Field(
         {},
         description="How often an origin's pairs are seen in an epoch, from corpus.train; 0.5: a fixed half.",
@@ -122,6 +152,16 @@ class TrainConfig(StageConfig):
     seed: int = Field(1, ge=0, le=1_000_000, description="Decides the first weights, the batches' order, the dropout.")
     checkpoint_every: int = Field(500, ge=1, description="Steps between two checkpoints.")
     evaluate_every: int = Field(500, ge=1, description="Steps between two measurements of the dev loss.")
+
+    @model_validator(mode="after")
+    def _is_of_one_piece(self) -> Self:
+        if self.ema and self.average_checkpoints > 1:
+            raise PydanticCustomError("ema", "one of ema and average_checkpoints, not both")
+        return self
+
+    def canonical(self) -> dict[str, Any]:
+        """The configuration without the folder it begins from: it is the model in it that counts, not its place."""
+        return {name: value for name, value in super().canonical().items() if name != "warm_start"}
 
 
 class EvaluateConfig(StageConfig):
@@ -139,10 +179,27 @@ class DeviceConfig(Frozen):
     Without dropout any number of replicas takes the same step; with dropout each replica draws masks of its own.
     """
 
-    strategy: Literal["one", "mirrored"] = Field(
-        "one", description="One device, or a copy of the model on each device of this machine."
+    strategy: Literal["one", "mirrored", "multi_worker", "tpu"] = Field(
+        "one",
+        description="One device, a copy of the model on each device of this machine, one on each worker, or a TPU.",
     )
     replicas: int = Field(
         0, ge=0, le=64, description="Devices of `mirrored`; 0: all GPUs, or without any, one part of the CPU per core."
     )
+    workers: int = Field(
+        0,
+        ge=0,
+        le=64,
+        description="Processes of `multi_worker` to start on this machine's CPU; 0: the cluster of TF_CONFIG.",
+    )
+    join_seconds: int = Field(
+        120, ge=1, le=86_400, description="Time within which all workers of `multi_worker` must have joined."
+    )
+    tpu: str = Field("", description="Name or address of the TPU of `tpu`; empty: the one of this machine.")
     threads: int = Field(0, ge=0, le=1024, description="Threads of one operation; 0: as many as the machine has cores.")
+
+    @model_validator(mode="after")
+    def _is_of_one_piece(self) -> Self:
+        if self.workers and self.strategy != "multi_worker":
+            raise PydanticCustomError("workers", "strategy: multi_worker beside workers")
+        return self

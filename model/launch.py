@@ -1,7 +1,11 @@
 """Devices: from a configuration to a `tf.distribute` strategy."""
 
+import json
 import os
+import socket
+import time
 from contextlib import suppress
+from typing import Any
 
 import tensorflow as tf
 
@@ -16,12 +20,17 @@ def build_strategy(config: DeviceConfig) -> tf.distribute.Strategy:
     the threads it had, which costs time only; of too few devices it is told.
 
     Raises:
-        InputError: there are fewer devices than replicas are asked for.
+        InputError: there are fewer devices than replicas are asked for, no cluster or no TPU, or a worker did not join.
     """
+    with suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(config.threads)
+    if config.strategy == "multi_worker":
+        return join_cluster(config)
+    if config.strategy == "tpu":
+        return find_tpu(config)
     gpus = tf.config.list_physical_devices("GPU")
     replicas = 1 if config.strategy == "one" else config.replicas or len(gpus) or os.cpu_count() or 1
     with suppress(RuntimeError):
-        tf.config.threading.set_intra_op_parallelism_threads(config.threads)
         if not gpus and replicas > 1:
             (processor, *_) = tf.config.list_physical_devices("CPU")
             tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * replicas)
@@ -37,3 +46,80 @@ def build_strategy(config: DeviceConfig) -> tf.distribute.Strategy:
     if config.strategy == "one":
         return tf.distribute.OneDeviceStrategy(devices[0])
     return tf.distribute.MirroredStrategy(devices[:replicas])
+
+
+def join_cluster(config: DeviceConfig) -> tf.distribute.Strategy:
+    """Joins the workers that TF_CONFIG names, and waits for all of them, though not for ever."""
+    described = os.environ.get("TF_CONFIG", "")
+    workers = workers_of(described)
+    task = json.loads(described)["task"]
+    own = json.loads(described)["cluster"][task["type"]][task["index"]]
+    missing = wait_for(workers, own, config.join_seconds)
+    if missing:
+        allowed = f"all of {', '.join(workers)} to join within {config.join_seconds} s"
+        cause = f"{', '.join(missing)} cannot be reached; all were started?"
+        raise InputError("devices.strategy", config.strategy, allowed, cause)
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def wait_for(workers: list[str], own: str, seconds: float) -> list[str]:
+    """Meets the other workers at the addresses that TensorFlow uses afterwards; gives those that did not come.
+
+    TensorFlow itself would wait for an hour, and nothing can interrupt it. A worker that has met all goes on to
+    TensorFlow, which answers at the same address, so that those who are slower meet it too.
+    """
+    deadline = time.monotonic() + seconds
+    missing = [worker for worker in workers if worker != own]
+    host, _, port = own.rpartition(":")
+    with socket.create_server((host, int(port))):
+        while missing and time.monotonic() < deadline:
+            missing = [worker for worker in missing if not answers(worker)]
+            time.sleep(0.1 if missing else 0)
+    return missing
+
+
+def answers(worker: str) -> bool:
+    """Whether somebody listens at an address."""
+    host, _, port = worker.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def workers_of(described: str) -> list[str]:
+    """The addresses in a TF_CONFIG; raises `InputError` where it describes no cluster.
+
+    >>> workers_of('{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}')
+    ['a:1', 'b:1']
+    """
+    cause = "the environment says which workers there are; devices.workers starts some on this machine"
+    try:
+        given = json.loads(described)
+        cluster, task = given["cluster"], given["task"]
+        found = [*cluster.get("chief", []), *cluster["worker"]]
+        is_known = cluster[task["type"]][task["index"]] in found
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise InputError("TF_CONFIG", described, "a cluster with workers, and this task in it", cause) from error
+    if not is_known:
+        raise InputError("TF_CONFIG", described, "a task that trains", f"this one is {task['type']}")
+    return found
+
+
+def find_tpu(config: DeviceConfig) -> tf.distribute.Strategy:
+    """Connects to a TPU and sets it up."""
+    try:
+        cluster = tf.distribute.cluster_resolver.TPUClusterResolver.connect(config.tpu)
+    except (ValueError, RuntimeError, OSError, tf.errors.OpError) as error:
+        cause = (str(error).strip() or "none was found").splitlines()[0]
+        raise InputError("devices.tpu", config.tpu, "the name of a TPU that can be reached", cause) from error
+    return tf.distribute.TPUStrategy(cluster)
+
+
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process is the one that reads and writes checkpoints."""
+    task: Any = strategy.cluster_resolver
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return True
+    return task.task_type == "chief" or ("chief" not in task.cluster_spec().jobs and task.task_id == 0)

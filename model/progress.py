@@ -1,5 +1,7 @@
 """What a person sees while a model trains."""
 
+from math import isfinite
+
 from rich.console import Console
 
 from pipeline.progress import ProgressLine
@@ -22,8 +24,11 @@ class TrainingProgress(ProgressLine):
         self.smoothed: float | None = None
 
     def update(self, step: int, loss: float, tokens: int) -> None:
-        """A step is done."""
+        """A step is done, or skipped where the loss is no number."""
         self.done = step
+        if not isfinite(loss):
+            self.show()
+            return
         self.tokens += tokens
         self.smoothed = loss if self.smoothed is None else SMOOTHING * self.smoothed + (1 - SMOOTHING) * loss
         self.show()

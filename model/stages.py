@@ -3,12 +3,19 @@
 from pathlib import Path
 
 from model.config import DeviceConfig, EvaluateConfig, TrainConfig
-from pipeline.manifest import Manifest
+from model.predecessor import predecessor_of
+from pipeline.manifest import Manifest, input_record
 from pipeline.quiet import tensorflow_quietly
-from pipeline.stage import Outcome, stage
+from pipeline.stage import Outcome, Outside, stage
 
 
-@stage("train", section="train", version=1, takes=("shards", "vocabulary"), makes="model", resumes=True)
+def look(config: TrainConfig, output_dir: Path) -> Outside:
+    """The model that a training begins with."""
+    found = predecessor_of(config)
+    return Outside({"warm_start": input_record(found)} if found else {})
+
+
+@stage("train", section="train", version=2, takes=("shards", "vocabulary"), makes="model", resumes=True, outside=look)
 def train(
     config: TrainConfig, shards: Manifest, vocabulary: Manifest, *, folder: Path, devices: DeviceConfig
 ) -> Outcome:
@@ -23,10 +30,14 @@ def train(
         export/...                        the SavedModel: raw text in, raw text out
         vocabulary.model                  the SentencePiece model that is inside the export, for people who look
         history.json                      step, loss, dev loss, step size, tokens and seconds, one row a measurement
-        checkpoints/step-00002000.npz     weights and Adam's averages, to go on from
+        checkpoints/step-00002000.npz     all that a step changes, to go on from
 
-    Killed at any moment and run again it goes on from the last checkpoint, and on one CPU device it ends with the
-    same bits as a run that was never killed.
+    The weights that are exported, and measured on dev, are the last ones, or their average where train.ema or
+    train.average_checkpoints asks for one, or with train.patience the best of those that were measured.
+
+    Asked to end by SIGTERM it finishes its step, saves and exits with 75. After that, or killed at any moment, it goes
+    on from the last checkpoint when it is run again, and on one CPU device it ends with the same bits as a run that was
+    never killed.
     """
     with tensorflow_quietly():
         from model.training import train_and_export

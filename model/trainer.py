@@ -1,16 +1,18 @@
-"""Training: the step, the loop, and how both go on after a kill.
+"""The step: from a batch to new weights, on whatever devices the strategy has.
 
 Letters: B sentences of a batch, S source tokens, T target tokens, N real target tokens, P all weights together.
 
 The strategy is injected and the arithmetic does not depend on it: replica i of R takes the rows i, i + R, ... of a
 batch, the sums of losses, tokens and gradients are added up by one all-reduce, and one division follows. Clipping and
 Adam see the gradient of the whole batch, so without dropout 1, 2 or 8 replicas take the same step; with dropout each
-replica draws masks of its own.
+replica draws masks of its own. Batches that are accumulated are added up before the all-reduce, and are as good as one
+larger batch for the same reason.
 """
 
-from collections.abc import Iterable
-from math import nan
-from typing import Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from math import isfinite, nan
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -21,18 +23,48 @@ from model.checkpoints import Arrays
 from model.config import TrainConfig
 from model.dropout import Dropout
 from model.losses import summed_cross_entropy
+from model.optimizer import adam, corrected, decay_at, follow
+from model.precision import LossScale, check_precision, computing_in
 from model.schedules import learning_rate
+from pipeline.errors import InputError
 
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam's defaults (Kingma & Ba, 2015)
 IDS = tf.TensorSpec([None, None], tf.int32)  # dynamic: one trace serves all shapes of batches
+
+
+class Given(NamedTuple):
+    """What a step is told beside its batch, one number each."""
+
+    draw: Any  # number of the batch: decides what dropout draws
+    step: Any  # for Adam's correction
+    rate: Any  # step size
+    decay: Any  # of the weights' moving average
+    scale: Any  # of the loss, float16
+    asks: Any  # 1 where this worker was asked to end, otherwise 0
+    is_real: Any  # whether the weights are to change
+
+
+INTEGER, NUMBER, TRUTH = (tf.TensorSpec([], kind) for kind in (tf.int32, tf.float32, tf.bool))
+GIVEN = Given(INTEGER, INTEGER, NUMBER, NUMBER, NUMBER, NUMBER, TRUTH)
+
+
+class Step(NamedTuple):
+    """What became of a step."""
+
+    loss: float  # per token, before the update; no number where the step was skipped
+    tokens: int  # real target tokens
+    norm: float  # of the gradient of the loss per token, before clipping
+    asked: bool  # whether any worker was asked to end
 
 
 class Trainer:
     """A model, its optimizer and the compiled steps, on the devices of one strategy."""
 
     def __init__(self, config: TrainConfig, vocabulary: int, strategy: tf.distribute.Strategy) -> None:
+        check_precision(config)
         self.config = config
+        self.vocabulary = vocabulary
         self.strategy = strategy
+        self.scale = LossScale() if config.precision == "float16" else LossScale(1.0)
         with strategy.scope():
             self.model = build_model(config.model, vocabulary, config.seed)
             # Keras' variables wrap TensorFlow's, which the tape and the strategy work with.
@@ -41,23 +73,66 @@ class Trainer:
                 {path: tf.Variable(tf.zeros_like(weight), trainable=False) for path, weight in self.weights.items()}
                 for _ in range(2)
             )
-        parts = {"weight": self.weights, "mean": self.means, "square": self.squares}
+            averaged = self.weights if config.ema else {}
+            self.averages = {path: tf.Variable(weight, trainable=False) for path, weight in averaged.items()}
+            if config.accumulate > 1:
+                self.held = tf.Variable(
+                    tf.zeros([self.parameters + 3]),
+                    trainable=False,
+                    synchronization=tf.VariableSynchronization.ON_READ,  # each replica has its own
+                    aggregation=tf.VariableAggregation.SUM,
+                )
+        parts = {"weight": self.weights, "mean": self.means, "square": self.squares, "average": self.averages}
         self._changing = {f"{part}/{path}": value for part, values in parts.items() for path, value in values.items()}
-        self._compiled_step = tf.function(
-            self._step, input_signature=[IDS, IDS, tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32)]
-        )
+        self._compiled_step = tf.function(self._step, input_signature=[IDS, IDS, GIVEN])
+        self._compiled_hold = tf.function(self._hold, input_signature=[IDS, IDS, GIVEN])
         self._compiled_sums = tf.function(self._sums, input_signature=[IDS, IDS])
 
-    def step(self, batch: Batch, step: int) -> tuple[float, int]:
-        """Updates the weights; gives the loss per token before the update and the number of target tokens.
+    def step(self, batch: Batch, step: int, factor: float = 1.0, *, asks: bool = False, is_real: bool = True) -> Step:
+        """Updates the weights from a batch and those that are held.
 
-        Where the loss or the gradient's norm is not finite, the loss is no number and the weights stay as they are.
+        Where the loss or the gradient's norm is not finite, the loss is no number and nothing changes.
+
+        Args:
+            batch: what to learn from.
+            step: from 1 on.
+            factor: of the step size.
+            asks: whether this worker was asked to end; all workers are told.
+            is_real: whether the weights are to change.
         """
-        rate = learning_rate(self.config, step)
-        loss, tokens = self._compiled_step(
-            batch.sources, batch.targets, tf.constant(step), tf.constant(rate, tf.float32)
-        )
-        return float(loss), int(tokens)
+        config = self.config
+        rate, decay = learning_rate(config, step, factor), decay_at(step, config.ema)
+        given = Given(step * config.accumulate, step, rate, decay, self.scale.value, float(asks), is_real)
+        with computing_in(config.precision):
+            loss, tokens, norm, asked = self._compiled_step(batch.sources, batch.targets, as_tensors(given))
+        taken = Step(float(loss), int(tokens), float(norm), bool(asked))
+        if is_real and config.precision == "float16":
+            self.scale.sees(is_finite=isfinite(taken.loss))
+        return taken
+
+    def hold(self, batch: Batch, draw: int) -> None:
+        """Adds a batch to those that the next step learns from, where `accumulate` is above 1.
+
+        Args:
+            batch: what to learn from.
+            draw: the batch's number since the beginning of the training, from 1 on.
+        """
+        given = Given(draw, 0, 0.0, 0.0, self.scale.value, 0.0, is_real=True)
+        with computing_in(self.config.precision):
+            self._compiled_hold(batch.sources, batch.targets, as_tensors(given))
+
+    def rehearse(self, batch: Batch) -> None:
+        """Takes a step that changes nothing, to see whether it fits into memory.
+
+        Raises:
+            InputError: it does not.
+        """
+        try:
+            self.step(batch, 1, is_real=False)
+        except tf.errors.ResourceExhaustedError as error:
+            rows, columns = batch.targets.shape
+            cause = f"{rows:,} pairs of up to {columns:,} tokens need more; train.accumulate makes up for small batches"
+            raise InputError("train.batch_tokens", self.config.batch_tokens, "what memory can hold", cause) from error
 
     def loss(self, batches: Iterable[Batch]) -> float | None:
         """Cross-entropy per target token in nats, without dropout or label smoothing; None of no batches."""
@@ -71,6 +146,22 @@ class Trainer:
         """The model's weights by name."""
         return {path: weight.numpy() for path, weight in self.weights.items()}
 
+    def moving_average(self) -> Arrays:
+        """The moving average of the weights by name; empty where there is none."""
+        return {path: weight.numpy() for path, weight in self.averages.items()}
+
+    @contextmanager
+    def with_weights(self, weights: Arrays) -> Iterator[None]:
+        """Has the model work with other weights within the block, and with its own again after it."""
+        own = self.model_weights()
+        try:
+            for path, value in weights.items():
+                self.weights[path].assign(value)
+            yield
+        finally:
+            for path, value in own.items():
+                self.weights[path].assign(value)
+
     @property
     def parameters(self) -> int:
         """How many numbers the model consists of."""
@@ -78,48 +169,69 @@ class Trainer:
 
     def state(self) -> Arrays:
         """All that an update changes, by name."""
-        return {name: value.numpy() for name, value in self._changing.items()}
+        scale = {"scale": self.scale.state()} if self.config.precision == "float16" else {}
+        return {name: value.numpy() for name, value in self._changing.items()} | scale
 
     def restore(self, state: Arrays) -> None:
         """Puts a state back."""
         for name, value in self._changing.items():
             value.assign(state[name])
+        if "scale" in state:
+            self.scale.restore(state["scale"])
 
-    def _step(self, sources: tf.Tensor, targets: tf.Tensor, step: tf.Tensor, rate: tf.Tensor) -> tuple[Any, Any]:
-        gradients, loss, tokens = self.strategy.run(self._gradients, args=(sources, targets, step))
-        loss, tokens = (self.strategy.experimental_local_results(values)[0] for values in (loss, tokens))
-        power = tf.cast(step, tf.float32)
-        # Adam's correction of both averages for having started at zero, as one factor of the step size.
-        rate *= tf.sqrt(1 - BETA_2**power) / (1 - BETA_1**power)
-        rate = tf.where(tf.math.is_nan(loss), 0.0, rate)
+    def _step(self, sources: tf.Tensor, targets: tf.Tensor, given: Given) -> tuple[Any, ...]:
+        gradients, *told = self.strategy.run(self._gradients, args=(sources, targets, given))
+        loss, tokens, norm, asked = (self.strategy.experimental_local_results(values)[0] for values in told)
+        is_taken = tf.math.is_finite(loss) & given.is_real
+        rate = corrected(given.rate, given.step)
+        update = self.strategy.extended.update
         for (path, weight), gradient in zip(self.weights.items(), gradients, strict=True):
             slots = (self.means[path], self.squares[path])
-            self.strategy.extended.update(weight, adam, args=(*slots, gradient, rate), group=False)
-        return loss, tokens
+            update(weight, adam, args=(slots, gradient, rate, is_taken), group=False)
+            if self.averages:
+                update(weight, follow, args=(self.averages[path], given.decay, is_taken), group=False)
+        return loss, tokens, norm, asked
 
-    def _gradients(self, sources: tf.Tensor, targets: tf.Tensor, step: tf.Tensor) -> tuple[Any, tf.Tensor, tf.Tensor]:
-        """On each replica: the clipped gradient of the whole batch's loss per token, that loss, and its tokens.
+    def _hold(self, sources: tf.Tensor, targets: tf.Tensor, given: Given) -> None:
+        def add(sources: tf.Tensor, targets: tf.Tensor, given: Given) -> None:
+            self.held.assign_add(self._summed_gradients(sources, targets, given))
+
+        self.strategy.run(add, args=(sources, targets, given))
+
+    def _gradients(self, sources: tf.Tensor, targets: tf.Tensor, given: Given) -> tuple[Any, ...]:
+        """On each replica: the clipped gradient of the whole batch's loss per token, that loss, its tokens, the norm.
 
         Where the loss or the gradient's norm is not finite, the gradient is zero and the loss is no number.
         """
-        replica = tf.distribute.get_replica_context()
-        seed = tf.random.experimental.stateless_fold_in(
-            tf.stack([self.config.seed, step]), replica.replica_id_in_sync_group
-        )
-        with tf.GradientTape() as tape:
-            dropout = Dropout(self.config.model.dropout, seed)
-            loss, tokens = self._losses(*self._share(sources, targets), self.config.label_smoothing, dropout)
-        weights = list(self.weights.values())
-        gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, weights)]
-        flat = tf.concat([*(tf.reshape(gradient, [-1]) for gradient in gradients), [loss, tokens]], axis=0)  # [P + 2]
-        flat = replica.all_reduce(tf.distribute.ReduceOp.SUM, flat)
-        total, loss, tokens = flat[:-2] / flat[-1], flat[-2] / flat[-1], flat[-1]
+        flat = self._summed_gradients(sources, targets, given)
+        if self.config.accumulate > 1:
+            flat += self.held
+            self.held.assign(tf.zeros_like(self.held))
+        flat = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, flat)
+        tokens, asked = flat[-2], flat[-1] > 0
+        total, loss = flat[:-3] / (tokens * given.scale), flat[-3] / tokens
         norm = tf.norm(total)
         is_finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
         loss = tf.where(is_finite, loss, nan)
         total = tf.where(is_finite, total * (self.config.clip_norm / tf.maximum(norm, self.config.clip_norm)), 0.0)
+        weights = list(self.weights.values())
         parts = tf.split(total, [weight.shape.num_elements() for weight in weights])
-        return [tf.reshape(part, weight.shape) for part, weight in zip(parts, weights, strict=True)], loss, tokens
+        parts = [tf.reshape(part, weight.shape) for part, weight in zip(parts, weights, strict=True)]
+        return parts, loss, tokens, norm, asked
+
+    def _summed_gradients(self, sources: tf.Tensor, targets: tf.Tensor, given: Given) -> tf.Tensor:
+        """This replica's sums over its tokens, `[P + 3]`: gradients, loss, tokens, requests to end."""
+        replica = tf.distribute.get_replica_context()
+        seed = tf.random.experimental.stateless_fold_in(
+            tf.stack([self.config.seed, given.draw]), replica.replica_id_in_sync_group
+        )
+        with tf.GradientTape() as tape:
+            dropout = Dropout(self.config.model.dropout, seed)
+            loss, tokens = self._losses(*self._share(sources, targets), self.config.label_smoothing, dropout)
+            scaled = loss * given.scale
+        gradients = [tf.convert_to_tensor(slope) for slope in tape.gradient(scaled, list(self.weights.values()))]
+        # A worker has as many replicas as it has devices, and what they all say comes to more than 0 all the same.
+        return tf.concat([*(tf.reshape(slope, [-1]) for slope in gradients), [loss, tokens, given.asks]], axis=0)
 
     def _sums(self, sources: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         """Sum of the losses and number of target tokens over all replicas, `[2]`."""
@@ -145,21 +257,6 @@ class Trainer:
         return loss, tf.cast(tf.size(tokens), tf.float32)
 
 
-def adam(weight: tf.Variable, mean: tf.Variable, square: tf.Variable, gradient: tf.Tensor, rate: tf.Tensor) -> None:
-    """One update by Adam (Kingma & Ba, 2015) in a single kernel; the corrections are in the rate.
-
-    As everywhere in TensorFlow, epsilon is added to the uncorrected root, the efficient form at the end of the paper's
-    section 2.
-    """
-    tf.raw_ops.ResourceApplyAdam(
-        var=weight.handle,
-        m=mean.handle,
-        v=square.handle,
-        beta1_power=0.0,
-        beta2_power=0.0,
-        lr=rate,
-        beta1=BETA_1,
-        beta2=BETA_2,
-        epsilon=EPSILON,
-        grad=gradient,
-    )
+def as_tensors(given: Given) -> Given:
+    """The numbers in the types that the graph takes."""
+    return Given(*(tf.constant(value, spec.dtype) for value, spec in zip(given, GIVEN, strict=True)))

@@ -1,64 +1,115 @@
 """The whole training: from shards and a vocabulary to an exported model, and how it goes on after a kill."""
 
 import json
-import math
 import shutil
 import time
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 from model import checkpoints, export
-from model.batches import Floats, Ints, Pairs
+from model.averaging import Candidates, exported, part_of
+from model.batches import Floats, Ints, Pairs, full_batch
+from model.broadcast import told
 from model.checkpoints import Checkpoint
 from model.config import DeviceConfig, TrainConfig
 from model.feeding import feed, in_order
-from model.launch import build_strategy
+from model.interruption import Interrupted, Request, listening
+from model.launch import build_strategy, is_chief
+from model.notes import History, Notes
 from model.plan import Plan, copies_of
+from model.predecessor import predecessor_of
 from model.progress import TrainingProgress
 from model.schedules import learning_rate
 from model.trainer import Trainer
+from model.warm_start import warm_start
+from model.worker import Job
+from model.workers import run_local_workers
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest, input_record, write_atomically
 from pipeline.stage import Outcome
 from pipeline.vocabulary import Vocabulary
 
 VOCABULARY = "vocabulary.model"
-
-History = list[dict[str, Any]]
+CHECKPOINTS = "checkpoints"
 
 
 def train_and_export(
     config: TrainConfig, shards: Manifest, vocabulary: Manifest, folder: Path, devices: DeviceConfig
 ) -> Outcome:
     """The body of the stage `train`; see `model.stages`."""
+    data = prepare(config, shards, vocabulary)
+    if devices.workers:
+        job = Job(
+            config=config, devices=devices, shards=shards.directory, vocabulary=vocabulary.directory, folder=folder
+        )
+        run_local_workers(job)
+    else:
+        train_on(build_strategy(devices), config, data, folder)
+    last = checkpoints.newest(folder / CHECKPOINTS)
+    if last is None:
+        raise FileNotFoundError(f"{folder / CHECKPOINTS} holds no checkpoint that is whole")
+    export.save(exported(last.state), config, data.pieces, shards.facts["unicode_form"], folder / "export")
+    shutil.copyfile(vocabulary.path(VOCABULARY), folder / VOCABULARY)
+    history, plan = last.notes["history"], data.plan
+    write_atomically(folder / "history.json", (json.dumps(history, indent=2) + "\n").encode())
+    return Outcome(
+        counts={
+            "steps": last.step,
+            "steps.skipped": last.notes["skipped"],
+            "train.pairs": len(np.unique(plan.rows)),
+            "train.left_out.too_long": plan.left_out,
+            "parameters": sum(values.size for values in part_of(last.state, "weight").values()),
+        },
+        facts=history[-1]
+        | {
+            "epochs": round(plan.epochs(last.step * config.accumulate), 2),
+            "padding_share": round(plan.padding_share, 4),
+        },
+    )
+
+
+class Data(NamedTuple):
+    """What is learned from."""
+
+    pieces: Vocabulary
+    pairs: Pairs
+    dev: Pairs
+    plan: Plan
+
+
+def prepare(config: TrainConfig, shards: Manifest, vocabulary: Manifest) -> Data:
+    """Reads the data; raises `InputError` where it does not go together or nothing is left to learn from."""
     if shards.inputs.get("vocabulary") != input_record(vocabulary):
         cause = "its token ids are of another one"
         raise InputError("vocabulary", vocabulary.directory, f"the one that {shards.directory} was made with", cause)
     pieces = Vocabulary.load(vocabulary.path(VOCABULARY))
     pairs, dev = (Pairs.read(shards.paths_of_all(f"{split}/*.tfrecord*")) for split in ("train", "dev"))
     copies = copies_of(weights_of(config, pairs, shards), config.seed) if config.weights else None
-    plan = make_plan(config, pairs, copies)
-    trainer = Trainer(config, pieces.size, build_strategy(devices))
-    history = fit(trainer, pairs, plan, dev, folder / "checkpoints")
-    export.save(trainer.model_weights(), config, pieces, shards.facts["unicode_form"], folder / "export")
-    shutil.copyfile(vocabulary.path(VOCABULARY), folder / VOCABULARY)
-    write_atomically(folder / "history.json", (json.dumps(history, indent=2) + "\n").encode())
-    return Outcome(
-        counts={
-            "steps": config.steps,
-            "train.pairs": len(np.unique(plan.rows)),
-            "train.left_out.too_long": plan.left_out,
-            "parameters": trainer.parameters,
-        },
-        facts=history[-1]
-        | {
-            "epochs": round(plan.epochs(config.steps), 2),
-            "padding_share": round(plan.padding_share, 4),
-        },
-    )
+    return Data(pieces, pairs, dev, make_plan(config, pairs, copies))
+
+
+def train_on(strategy: tf.distribute.Strategy, config: TrainConfig, data: Data, folder: Path) -> None:
+    """Trains under a strategy, of which every process of a cluster calls this, up to the last checkpoint.
+
+    Raises:
+        ConnectionError: another worker of the cluster is gone.
+    """
+    trainer = Trainer(config, data.pieces.size, strategy)
+
+    def begin() -> None:
+        source = predecessor_of(config)
+        if source:
+            warm_start(trainer, source, data.pieces)
+
+    try:
+        fit(trainer, data.pairs, data.plan, data.dev, folder / CHECKPOINTS, begin=begin)
+    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+        raise ConnectionError(f"a worker of the cluster is gone: {error.message.splitlines()[0]}") from error
 
 
 def make_plan(config: TrainConfig, pairs: Pairs, copies: Ints | None = None) -> Plan:
@@ -91,75 +142,106 @@ def weights_of(config: TrainConfig, pairs: Pairs, shards: Manifest) -> Floats:
     return np.concatenate([table[numbers] for table, numbers in parts])
 
 
-def fit(trainer: Trainer, pairs: Pairs, plan: Plan, dev: Pairs, folder: Path) -> History:
+def as_drawn() -> None:
+    """Begins with the trainer's weights as they are."""
+
+
+def fit(
+    trainer: Trainer, pairs: Pairs, plan: Plan, dev: Pairs, folder: Path, *, begin: Callable[[], None] = as_drawn
+) -> History:
     """Takes all steps that are left, with a checkpoint and a row of the history now and then.
 
+    The first worker alone reads and writes the checkpoints, and tells the others what it found.
+
+    Args:
+        trainer: the model, with the configuration.
+        pairs: what is learned from.
+        plan: in which order.
+        dev: what the model is measured on.
+        folder: of the checkpoints.
+        begin: called where there is no checkpoint to go on from.
+
     Raises:
-        InputError: the loss is no number any more.
+        InputError: the loss is no number any more, a batch does not fit into memory, or the checkpoint is of another
+            training.
+        Interrupted: this process was asked to end.
     """
     config = trainer.config
-    found = checkpoints.newest(folder)
+    if not len(dev.lengths) and (config.patience or config.schedule == "plateau"):
+        given = ("schedule", "plateau") if config.schedule == "plateau" else ("patience", config.patience)
+        raise InputError(f"train.{given[0]}", given[1], "a dev set beside it", "there is no dev loss to watch")
+    made_with = {"train": config.canonical(), "vocabulary": {"size": trainer.vocabulary}}
+    found = told(trainer.strategy, lambda: checkpoints.newest(folder))
+    notes, candidates = Notes(), Candidates(config)
     if found:
+        found.check(made_with)
         trainer.restore(found.state)
-    notes = Notes(**found.notes) if found else Notes()
+        candidates.restore(found.state)
+        notes = Notes.parse(found.notes)
+    else:
+        begin()
     first = found.step + 1 if found else 1
-    with TrainingProgress(config.steps, done=first - 1) as progress:
-        since = time.monotonic()
-        for step, batch in enumerate(feed(plan, pairs, first, config.steps), start=first):
-            loss, tokens = trainer.step(batch, step)
-            if not math.isfinite(loss):
-                cause = f"the loss became {loss} at step {step}; a lower value or a lower train.clip_norm helps"
-                raise InputError("train.learning_rate", config.learning_rate, "one that keeps the loss finite", cause)
-            notes.add(loss, tokens)
-            progress.update(step, loss, tokens)
-            measures, saves = (
-                step % every == 0 or step == config.steps for every in (config.evaluate_every, config.checkpoint_every)
-            )
-            if measures:
-                dev_loss = trainer.loss(in_order(plan_of(config, dev), dev))
-                notes.measure(step, learning_rate(config, step), dev_loss, time.monotonic() - since)
-            if saves:
-                notes.seconds += time.monotonic() - since
-                since = time.monotonic()
-                checkpoints.save(folder, Checkpoint(step, trainer.state(), asdict(notes)))
-    checkpoints.prune(folder)  # of a run that was killed after its last checkpoint and before it tidied up
+
+    def save(step: int) -> None:
+        if is_chief(trainer.strategy):
+            state = trainer.state() | candidates.state()
+            checkpoints.save(folder, Checkpoint(step, state, notes.as_json(), made_with))
+
+    if first <= config.steps and not notes.is_over(config):
+        with listening() as request, TrainingProgress(config.steps, done=first - 1) as progress:
+            trainer.rehearse(full_batch(plan.largest))
+            take_steps(trainer, pairs, plan, dev, Loop(first, notes, candidates, progress, request, save))
+    if is_chief(trainer.strategy):
+        checkpoints.prune(folder)  # of a run that was killed after its last checkpoint and before it tidied up
     return notes.history
 
 
-@dataclass
-class Notes:
-    """What a training writes down as it goes; part of every checkpoint.
+class Loop(NamedTuple):
+    """What the steps need beside data and model."""
 
-    Args:
-        history: one row a measurement.
-        tokens: target tokens learned from since the beginning.
-        seconds: time spent up to the last checkpoint, over all runs.
-        recent_loss: sum of the losses since the last row.
-        recent_tokens: target tokens since the last row.
-    """
+    first: int
+    notes: Notes
+    candidates: Candidates
+    progress: TrainingProgress
+    request: Request
+    save: Callable[[int], None]
 
-    history: History = field(default_factory=list)
-    tokens: int = 0
-    seconds: float = 0.0
-    recent_loss: float = 0.0
-    recent_tokens: int = 0
 
-    def add(self, loss: float, tokens: int) -> None:
-        """A step was taken."""
-        self.tokens += tokens
-        self.recent_loss += loss * tokens
-        self.recent_tokens += tokens
-
-    def measure(self, step: int, rate: float, dev_loss: float | None, seconds: float) -> None:
-        """Closes a row of the history; `seconds` have passed since the last checkpoint."""
-        self.history.append(
-            {
-                "step": step,
-                "tokens": self.tokens,
-                "seconds": round(self.seconds + seconds, 1),
-                "learning_rate": rate,
-                "loss": self.recent_loss / self.recent_tokens,
-                "dev_loss": dev_loss,
-            }
+def take_steps(trainer: Trainer, pairs: Pairs, plan: Plan, dev: Pairs, loop: Loop) -> None:
+    """Takes the steps from the first to the last, or to the one where it is over."""
+    config, notes = trainer.config, loop.notes
+    each = config.accumulate
+    batches = feed(plan, pairs, (loop.first - 1) * each + 1, config.steps * each)
+    since = time.monotonic()
+    for step in range(loop.first, config.steps + 1):
+        *held, last = islice(batches, each)
+        for place, batch in enumerate(held, start=1):
+            trainer.hold(batch, (step - 1) * each + place)
+        factor = notes.plateau.factor
+        taken = trainer.step(last, step, factor, asks=loop.request.is_made)
+        notes.add(taken.loss, taken.tokens, is_expected=trainer.scale.value > 1)
+        if notes.skipped_in_row == config.max_skips:
+            cause = f"the loss or its gradient was not finite in {config.max_skips} steps up to step {step}"
+            cause += "; a lower value or a lower train.clip_norm helps"
+            raise InputError("train.learning_rate", config.learning_rate, "one that keeps the loss finite", cause)
+        loop.progress.update(step, taken.loss, taken.tokens)
+        measures, saves = (
+            step % every == 0 or step == config.steps for every in (config.evaluate_every, config.checkpoint_every)
         )
-        self.recent_loss, self.recent_tokens = 0.0, 0
+        if saves:
+            loop.candidates.add(trainer)
+        if measures:
+            weights = loop.candidates.current(trainer)
+            with trainer.with_weights(weights):
+                dev_loss = trainer.loss(in_order(plan_of(config, dev), dev))
+            notes.measure(step, learning_rate(config, step, factor), dev_loss, time.monotonic() - since)
+            if notes.conclude(config, dev_loss):
+                loop.candidates.best = weights
+        if saves or taken.asked or notes.is_over(config):
+            notes.seconds += time.monotonic() - since
+            since = time.monotonic()
+            loop.save(step)
+        if taken.asked:
+            raise Interrupted(step)
+        if notes.is_over(config):
+            return

@@ -9,9 +9,11 @@ import tensorflow as tf
 from pydantic import ValidationError
 
 from model.batches import Batch
+from model.checkpoints import Arrays
 from model.config import DeviceConfig, TrainConfig
 from model.launch import build_strategy
 from model.trainer import Trainer
+from pipeline.errors import InputError
 
 BATCH = Batch(
     np.array([[4, 5, 6, 3], [7, 3, 0, 0], [9, 8, 3, 0]], np.int32),
@@ -47,7 +49,7 @@ def test_a_step_is_the_update_of_its_papers(make: Callable[..., Trainer], smooth
         ]
         norm = np.sqrt(sum((slope**2).sum() for slope in slopes))
         assert clip_norm > 100 or norm > 1.5 * clip_norm
-        assert trainer.step(BATCH, step) == (pytest.approx(float(expected), rel=1e-5), 10)
+        assert trainer.step(BATCH, step)[:2] == (pytest.approx(float(expected), rel=1e-5), 10)
         for name, slope in zip(weights, slopes, strict=True):
             clipped = slope * min(1, clip_norm / norm)
             means[name] = 0.9 * means[name] + 0.1 * clipped
@@ -67,22 +69,84 @@ def test_each_step_drops_values_of_its_own_and_the_same_ones_again(make: Callabl
     losses = []
     for step in (1, 2, 1):
         trainer.restore(beginning)
-        losses.append(trainer.step(BATCH, step)[0])
+        losses.append(trainer.step(BATCH, step).loss)
     assert losses[0] == losses[2] != losses[1]
 
 
-def test_a_gradient_that_is_not_finite_reaches_no_weight(make: Callable[..., Trainer]) -> None:
-    trainer = make()
+def test_a_gradient_that_is_not_finite_changes_nothing(make: Callable[..., Trainer]) -> None:
+    trainer = make(ema=0.9)
     trainer.step(BATCH, 1)  # so that Adam's averages alone would move the weights
     table = trainer.weights["seq2seq/table"]
     table.assign(table * 1e25)
     assert np.isfinite(trainer.loss([BATCH]))
-    before = trainer.model_weights()
-    loss, _ = trainer.step(BATCH, 2)
-    assert np.isnan(loss)
-    for name, weight in trainer.model_weights().items():
-        assert np.array_equal(weight, before[name]), name
-    assert all(np.isfinite(values).all() for values in trainer.state().values())
+    before = trainer.state()
+    assert np.isnan(trainer.step(BATCH, 2).loss)
+    assert_same(trainer.state(), before)
+    assert all(np.isfinite(values).all() for values in before.values())
+
+
+def test_a_rehearsal_changes_nothing_and_none_of_the_steps_after_it(make: Callable[..., Trainer]) -> None:
+    trainer, other = (make(dropout=0.5, ema=0.9, accumulate=2) for _ in range(2))
+    before = trainer.state()
+    trainer.rehearse(BATCH)
+    assert_same(trainer.state(), before)
+    for one in (trainer, other):
+        one.hold(BATCH, 1)
+        one.step(BATCH, 1)
+    assert_same(trainer.state(), other.state())
+
+
+def test_a_batch_that_memory_cannot_hold_names_what_to_change(
+    make: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def runs_out(*_: Any) -> None:
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    trainer = make()
+    monkeypatch.setattr(trainer, "_compiled_step", runs_out)  # no test can fill this machine's memory
+    with pytest.raises(InputError, match=r"train.batch_tokens = 128: .*\(3 pairs of up to 5 tokens need more"):
+        trainer.rehearse(BATCH)
+
+
+def test_accumulated_batches_are_one_larger_batch(make: Callable[..., Trainer]) -> None:
+    whole, parts = make(clip_norm=0.1), make(clip_norm=0.1, accumulate=3)
+    for step in range(1, 6):
+        for place in range(2):
+            parts.hold(Batch(BATCH.sources[place : place + 1], BATCH.targets[place : place + 1]), place)
+        of_parts = parts.step(Batch(BATCH.sources[2:], BATCH.targets[2:]), step)
+        of_whole = whole.step(BATCH, step)
+        assert of_parts.tokens == of_whole.tokens == 10
+        assert of_parts.loss == pytest.approx(of_whole.loss, rel=1e-5)
+        assert of_parts.norm == pytest.approx(of_whole.norm, rel=1e-4)
+
+
+def test_the_moving_average_is_the_one_written_out(make: Callable[..., Trainer]) -> None:
+    trainer = make(ema=0.3)
+    expected = trainer.model_weights()
+    for step, decay in ((1, 2 / 11), (2, 3 / 12), (3, 0.3), (4, 0.3)):
+        trainer.step(BATCH, step)
+        for name, weight in trainer.model_weights().items():
+            expected[name] = decay * expected[name] + (1 - decay) * weight
+    found = trainer.state()
+    for name, average in expected.items():
+        np.testing.assert_allclose(found[f"average/{name}"], average, atol=1e-6, err_msg=name)
+
+
+def test_weights_are_lent_and_given_back(make: Callable[..., Trainer]) -> None:
+    trainer = make()
+    own, loss = trainer.state(), trainer.loss([BATCH])
+    zeros = {name: np.zeros_like(weight) for name, weight in trainer.model_weights().items()}
+    with trainer.with_weights(zeros):
+        assert trainer.loss([BATCH]) == pytest.approx(np.log(12))
+    assert trainer.loss([BATCH]) == loss
+    assert_same(trainer.state(), own)
+
+
+def assert_same(found: Arrays, expected: Arrays) -> None:
+    """Asserts that two states are equal bit for bit."""
+    assert found.keys() == expected.keys()
+    for name, values in found.items():
+        assert np.array_equal(values, expected[name]), name
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), 0])
