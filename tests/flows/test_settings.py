@@ -50,7 +50,7 @@ def test_an_override_is_yaml_at_a_dotted_key(override, expected):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("train.step=5", r"train.step = 5: expected one of the keys batch_tokens, .* \(did you mean steps\?\)"),
+        ("train.step=5", r"train.step = 5: expected one of the keys accumulate, .* \(did you mean steps\?\)"),
         ("trian.steps=5", r"trian = {'steps': 5}: expected one of the keys beam, clean.*did you mean train\?"),
         ("zzz=5", r"zzz = 5: expected one of the keys beam, .* \(no such key\)"),
         ("train.steps=0", "train.steps = 0: expected at least 1"),

@@ -85,6 +85,7 @@ def test_two_workers_have_the_losses_of_one(job: Callable[..., Job], tmp_path: P
     np.testing.assert_allclose(losses(checkpoints.newest(tmp_path / "alone" / "checkpoints")), losses(alone), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_workers_asked_to_end_do_so_after_the_same_step(job: Callable[..., Job], tmp_path: Path) -> None:
     command = [sys.executable, "-c", TRAIN, job(steps=100_000, checkpoint_every=20).model_dump_json()]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -97,6 +98,7 @@ def test_workers_asked_to_end_do_so_after_the_same_step(job: Callable[..., Job],
     assert found.notes["history"][-1]["step"] <= found.step < 100_000
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_ends_all(job: Callable[..., Job], tmp_path: Path) -> None:
     command = [sys.executable, "-c", TRAIN, job(steps=100_000, checkpoint_every=20).model_dump_json()]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -108,6 +110,7 @@ def test_a_worker_that_dies_ends_all(job: Callable[..., Job], tmp_path: Path) ->
     assert not Path(f"/proc/{first}").exists()
 
 
+@pytest.mark.slow
 def test_workers_end_with_whoever_started_them(job: Callable[..., Job], tmp_path: Path) -> None:
     command = [sys.executable, "-c", TRAIN, job(steps=100_000, checkpoint_every=20).model_dump_json()]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
