@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from model.attention import AdditiveAttention, Memory, average, compare
-from model.recurrent import Cell, State, array, delayed, gate_gradient, masked, weight_gradient, with_gradient, write
+from model.gradients import with_gradient
+from model.recurrent import Cell, State, array, delayed, gate_gradient, masked, weight_gradient, write
 
 
 class FedState(NamedTuple):

@@ -12,6 +12,7 @@ from model.config import ModelConfig
 from model.dropout import Dropout, drop
 from model.heads import Heads, KeyValue
 from model.linear import Linear
+from model.norm import Norm
 
 
 class EncoderLayer(keras.layers.Layer):  # type: ignore[misc]
@@ -20,9 +21,9 @@ class EncoderLayer(keras.layers.Layer):  # type: ignore[misc]
     def __init__(self, config: ModelConfig, seeds: Iterator[int], name: str) -> None:
         super().__init__(name=name)
         size, hidden = config.embedding_size, config.feedforward_units
-        self.itself_norm = norm(size, f"{name}_itself_norm")
+        self.itself_norm = Norm(size, f"{name}_itself_norm")
         self.itself = Heads(size, config.heads, next(seeds), f"{name}_itself")
-        self.forward_norm = norm(size, f"{name}_forward_norm")
+        self.forward_norm = Norm(size, f"{name}_forward_norm")
         self.wide = Linear(size, hidden, next(seeds), f"{name}_wide")
         self.narrow = Linear(hidden, size, next(seeds), f"{name}_narrow")
         self.built = True
@@ -36,14 +37,14 @@ class EncoderLayer(keras.layers.Layer):  # type: ignore[misc]
         self, values: tf.Tensor, hidden: tf.Tensor, dropout: Dropout | None, before: KeyValue | None = None
     ) -> tuple[tf.Tensor, KeyValue]:
         """Self-attention over `[B, T, D]` and the positions before these; gives all that can be seen after it too."""
-        normed = self.itself_norm(values)
+        normed = self.itself_norm.apply(values, learns=dropout is not None)
         seen = self.itself.read(normed)
         seen = before.then(seen) if before else seen
         return values + drop(self.itself.attend(normed, seen, hidden), dropout, 0), seen
 
     def feed(self, values: tf.Tensor, dropout: Dropout | None) -> tf.Tensor:
         """The feed-forward network."""
-        widened = tf.nn.relu(self.wide.apply(self.forward_norm(values)))
+        widened = tf.nn.relu(self.wide.apply(self.forward_norm.apply(values, learns=dropout is not None)))
         return values + drop(self.narrow.apply(widened), dropout, 1)
 
 
@@ -52,19 +53,12 @@ class DecoderLayer(EncoderLayer):
 
     def __init__(self, config: ModelConfig, seeds: Iterator[int], name: str) -> None:
         super().__init__(config, seeds, name)
-        self.sources_norm = norm(config.embedding_size, f"{name}_sources_norm")
+        self.sources_norm = Norm(config.embedding_size, f"{name}_sources_norm")
         self.sources = Heads(config.embedding_size, config.heads, next(seeds), f"{name}_sources")
 
     def look_at_sources(
         self, values: tf.Tensor, sources: KeyValue, hidden: tf.Tensor, dropout: Dropout | None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Attention over the sources, `[B, T, D]`; gives what they were asked with too."""
-        asking = self.sources_norm(values)
+        asking = self.sources_norm.apply(values, learns=dropout is not None)
         return values + drop(self.sources.attend(asking, sources, hidden), dropout, 2), asking
-
-
-def norm(size: int, name: str) -> keras.layers.LayerNormalization:
-    """Normalises each vector, learning scale and offset (Ba et al., 2016)."""
-    layer = keras.layers.LayerNormalization(epsilon=1e-6, name=name)
-    layer.build((None, size))
-    return layer

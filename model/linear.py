@@ -4,11 +4,13 @@ import keras
 import tensorflow as tf
 
 
-def linear(values: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    """Multiplies each vector by a kernel: `[..., I]` and `[I, O]` to `[..., O]`."""
+def linear(values: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None = None) -> tf.Tensor:
+    """Multiplies each vector by a kernel, and adds a bias: `[..., I]` and `[I, O]` to `[..., O]`."""
     width = kernel.shape[-1]
     flat = tf.reshape(values, [-1, values.shape[-1]])  # 2-D: oneDNN fails on [B, 1, S, I] x [I, O]
-    return tf.reshape(tf.matmul(flat, kernel), tf.concat([tf.shape(values)[:-1], [width]], axis=0))
+    product = tf.matmul(flat, kernel)
+    shown = product if bias is None else tf.nn.bias_add(product, bias)  # which TensorFlow makes one kernel of
+    return tf.reshape(shown, tf.concat([tf.shape(values)[:-1], [width]], axis=0))
 
 
 class Linear(keras.layers.Layer):  # type: ignore[misc]
@@ -24,4 +26,4 @@ class Linear(keras.layers.Layer):  # type: ignore[misc]
 
     def apply(self, values: tf.Tensor) -> tf.Tensor:
         """`[..., I]` to `[..., O]`."""
-        return linear(values, self.kernel) + self.bias
+        return linear(values, self.kernel, self.bias)

@@ -8,13 +8,13 @@ comes last in every sequence, so no step looks at a mask: what happens after the
 before it, and the caller picks the states at the last real ones.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from model.gradients import with_gradient
 from model.linear import linear
 
 State = tuple[tf.Tensor, ...]  # each [B, H]; the first one is what the cell shows
@@ -176,14 +176,6 @@ def run(cell: Cell, projected: tf.Tensor, start: State, *, learns: bool, mask: t
 def masked(values: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
     """The values times a mask, if there is one."""
     return values if mask is None else values * mask
-
-
-def with_gradient(function: Callable[..., Any], *given: tf.Tensor, learns: bool) -> Any:
-    """Applies a function that answers with its outputs and with its gradient; only learning needs the latter.
-
-    Without it nothing but plain operations is left in the graph, which is what can be exported.
-    """
-    return tf.custom_gradient(function)(*given) if learns else function(*given)[0]
 
 
 def array(steps: tf.Tensor) -> tf.TensorArray:

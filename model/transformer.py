@@ -12,8 +12,9 @@ from model.attention import MASKED
 from model.config import ModelConfig
 from model.dropout import Dropout, drop, inside
 from model.heads import KeyValue
-from model.layers import DecoderLayer, EncoderLayer, norm
+from model.layers import DecoderLayer, EncoderLayer
 from model.network import Network, shifted
+from model.norm import Norm
 
 ENCODER, DECODER = 2, 3  # parts of the network whose dropout is drawn apart; 0 and 1 are places outside of them
 
@@ -44,8 +45,8 @@ class Transformer(Network):
         super().__init__(config, vocabulary, seed)
         self.encoder = [EncoderLayer(config, self.seeds, f"encoder_{layer}") for layer in range(config.encoder_layers)]
         self.decoder = [DecoderLayer(config, self.seeds, f"decoder_{layer}") for layer in range(config.decoder_layers)]
-        self.encoder_norm = norm(config.embedding_size, "encoder_norm")
-        self.decoder_norm = norm(config.embedding_size, "decoder_norm")
+        self.encoder_norm = Norm(config.embedding_size, "encoder_norm")
+        self.decoder_norm = Norm(config.embedding_size, "decoder_norm")
         self.built = True
 
     def encode(self, sources: tf.Tensor, dropout: Dropout | None) -> tuple[Read, Written]:
@@ -56,7 +57,7 @@ class Transformer(Network):
         values = drop(self.placed(vectors, tf.constant(0)), dropout, 0)
         for number, layer in enumerate(self.encoder):
             values = layer.run(values, hidden[:, tf.newaxis, tf.newaxis], inside(inner, number))
-        values = self.encoder_norm(values)
+        values = self.encoder_norm.apply(values, learns=dropout is not None)
         memory = Read(tuple(layer.sources.read(values) for layer in self.decoder), hidden)
         sentences = tf.shape(sources)[0]
         nothing = tuple(layer.itself.none(sentences) for layer in self.decoder)
@@ -92,7 +93,7 @@ class Transformer(Network):
 
     def read_out(self, decoded: tf.Tensor, dropout: Dropout | None) -> tf.Tensor:
         """What the softmax sees: `[N, D]` to `[N, D]`."""
-        return self.decoder_norm(decoded)
+        return self.decoder_norm.apply(decoded, learns=dropout is not None)
 
     def attend(self, memory: Read, state: Written) -> tf.Tensor:
         """The share of each source position in the step that led to a state: `[B, S]`.

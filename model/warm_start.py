@@ -13,7 +13,7 @@ from model import checkpoints
 from model.averaging import exported, part_of
 from model.checkpoints import Arrays
 from model.predecessor import PARAMETER
-from model.seq2seq import Seq2Seq
+from model.architectures import build_model
 from model.trainer import Trainer
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest
@@ -64,7 +64,7 @@ def vocabulary_axes(trainer: Trainer) -> dict[str, int]:
 
     It is asked of the network itself: those are the shapes that another size of the vocabulary changes.
     """
-    larger = Seq2Seq(trainer.config.model, trainer.vocabulary + 1, trainer.config.seed)
+    larger = build_model(trainer.config.model, trainer.vocabulary + 1, trainer.config.seed)
     shapes = {weight.path: weight.shape for weight in larger.trainable_variables}
     changes = {path: np.not_equal(shapes[path], weight.shape) for path, weight in trainer.weights.items()}
     return {path: int(change.argmax()) for path, change in changes.items() if change.any()}

@@ -36,7 +36,7 @@ def softmax(scores: np.ndarray) -> np.ndarray:
 
 
 def norm(layer: object, x: np.ndarray) -> np.ndarray:
-    scale, offset = (weight.numpy() for weight in (layer.gamma, layer.beta))
+    scale, offset = (weight.numpy() for weight in (layer.scale, layer.offset))
     return (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-6) * scale + offset
 
 
