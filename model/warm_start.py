@@ -10,10 +10,10 @@ Where the vocabularies differ, the rows of the pieces that both have are moved a
 import numpy as np
 
 from model import checkpoints
+from model.architectures import build_model
 from model.averaging import exported, part_of
 from model.checkpoints import Arrays
 from model.predecessor import PARAMETER
-from model.architectures import build_model
 from model.trainer import Trainer
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest

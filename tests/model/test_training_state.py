@@ -15,10 +15,11 @@ import pytest
 
 from model import checkpoints
 from model.averaging import exported
-from model.batches import Pairs
+from model.batches import Batch, Pairs
 from model.checkpoints import Arrays, Checkpoint
 from model.config import DeviceConfig, TrainConfig
 from model.early_stopping import Plateau, Watch
+from model.feeding import feed
 from model.launch import build_strategy
 from model.notes import Notes
 from model.trainer import Trainer
@@ -28,7 +29,7 @@ from pipeline.errors import InputError
 FIT = """
 import json, sys
 from pathlib import Path
-from model.batches import Pairs
+from model.batches import Batch, Pairs
 from model.config import DeviceConfig, TrainConfig
 from model.interruption import EXIT_CODE, Interrupted
 from model.launch import build_strategy
@@ -121,9 +122,10 @@ def test_twice_half_a_batch_is_as_good_as_the_whole_over_fifty_steps(toy: Any, t
     )
     plan = make_plan(whole.config, pairs)
     losses = []
-    for step, rows in enumerate(plan.batches(1, 50), start=1):
-        halves.hold(pairs.batch(rows[::2]), 2 * step - 1)
-        losses.append((halves.step(pairs.batch(rows[1::2]), step).loss, whole.step(pairs.batch(rows), step).loss))
+    for step, batch in enumerate(feed(plan, pairs, 1, 50), start=1):
+        even, odd = (Batch(batch.sources[half::2], batch.targets[half::2]) for half in range(2))
+        halves.hold(even, 2 * step - 1)
+        losses.append((halves.step(odd, step).loss, whole.step(batch, step).loss))
     one, two = zip(*losses, strict=True)
     np.testing.assert_allclose(one, two, rtol=1e-5)
 
@@ -151,7 +153,7 @@ def test_training_ends_where_the_dev_loss_no_longer_falls_and_keeps_the_best(
     dev = Pairs.read(toy.shards.paths("dev/*.tfrecord"))
     everything = np.argsort(dev.lengths[:, 1])
     with trainer.with_weights(exported(found.state)):
-        assert trainer.loss([dev.batch(everything)]) == pytest.approx(best, rel=1e-5)
+        assert trainer.loss([dev.whole.batch(everything)]) == pytest.approx(best, rel=1e-5)
     assert run(config).step == found.step  # and when it is run again nothing more is done
 
 
