@@ -29,7 +29,7 @@ def test_the_help_of_a_stage_is_its_man_page(stage):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["retrain", "--preset", "wether"], "--preset = wether: expected one of weather"),
+        (["retrain", "--preset", "wether"], "--preset = wether: expected one of multi30k, weather"),
         (["retrain", "--set", "trian.steps=1"], "trian = {'steps': 1}: expected one of the keys"),
         (["retrain"], "corpus.train = []: expected at least one source of pairs"),
         (["clean", "--preset", "weather"], "corpus = not there: expected a finished output of ingest"),
