@@ -179,9 +179,9 @@ class DeviceConfig(Frozen):
     Without dropout any number of replicas takes the same step; with dropout each replica draws masks of its own.
     """
 
-    strategy: Literal["one", "mirrored", "multi_worker", "tpu"] = Field(
+    strategy: Literal["one", "mirrored", "multi_worker"] = Field(
         "one",
-        description="One device, a copy of the model on each device of this machine, one on each worker, or a TPU.",
+        description="One device, a copy of the model on each device of this machine, or one on each worker.",
     )
     replicas: int = Field(
         0, ge=0, le=64, description="Devices of `mirrored`; 0: all GPUs, or without any, one part of the CPU per core."
@@ -195,7 +195,6 @@ class DeviceConfig(Frozen):
     join_seconds: int = Field(
         120, ge=1, le=86_400, description="Time within which all workers of `multi_worker` must have joined."
     )
-    tpu: str = Field("", description="Name or address of the TPU of `tpu`; empty: the one of this machine.")
     threads: int = Field(0, ge=0, le=1024, description="Threads of one operation; 0: as many as the machine has cores.")
 
     @model_validator(mode="after")

@@ -20,14 +20,12 @@ def build_strategy(config: DeviceConfig) -> tf.distribute.Strategy:
     the threads it had, which costs time only; of too few devices it is told.
 
     Raises:
-        InputError: there are fewer devices than replicas are asked for, no cluster or no TPU, or a worker did not join.
+        InputError: there are fewer devices than replicas are asked for, no cluster, or a worker did not join.
     """
     with suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(config.threads)
     if config.strategy == "multi_worker":
         return join_cluster(config)
-    if config.strategy == "tpu":
-        return find_tpu(config)
     gpus = tf.config.list_physical_devices("GPU")
     replicas = 1 if config.strategy == "one" else config.replicas or len(gpus) or os.cpu_count() or 1
     with suppress(RuntimeError):
@@ -105,16 +103,6 @@ def workers_of(described: str) -> list[str]:
     if not is_known:
         raise InputError("TF_CONFIG", described, "a task that trains", f"this one is {task['type']}")
     return found
-
-
-def find_tpu(config: DeviceConfig) -> tf.distribute.Strategy:
-    """Connects to a TPU and sets it up."""
-    try:
-        cluster = tf.distribute.cluster_resolver.TPUClusterResolver.connect(config.tpu)
-    except (ValueError, RuntimeError, OSError, tf.errors.OpError) as error:
-        cause = (str(error).strip() or "none was found").splitlines()[0]
-        raise InputError("devices.tpu", config.tpu, "the name of a TPU that can be reached", cause) from error
-    return tf.distribute.TPUStrategy(cluster)
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:

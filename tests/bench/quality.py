@@ -1,10 +1,11 @@
-"""What the default rules reject of pairs that people labelled, and what judging costs.
+"""What the default rules reject of pairs that people labelled, what judging costs, and what is learned from Multi30k.
 
     make bench SUITE=quality
     python -m tests.bench.quality FOLDER
 
 The first reads the folder paracrawl-labelled below NIGHTSHIFT_DATA, the second any other: files such as en-de.tsv with
 the columns label, src and tgt. For each it prints a table in Markdown: the share of each label rejected, by reason.
+The last part, which the first does alone, trains three times for twenty minutes (`tests/bench/multi30k.py`).
 Times are CPU microseconds a pair, both sides together, on the training set of Multi30k beside it.
 """
 
@@ -19,6 +20,7 @@ from pathlib import Path
 from pipeline.cleaning import CleanConfig, Judge
 from pipeline.keys import pair_key, side_hash
 from pipeline.records import SentencePair
+from tests.bench import multi30k
 from tests.bench.report import merge, show
 
 DATA = Path(os.environ.get("NIGHTSHIFT_DATA", "../shared/data"))
@@ -134,3 +136,5 @@ def main(folder: Path) -> None:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]) if len(sys.argv) > 1 else DATA / "paracrawl-labelled")
+    if len(sys.argv) == 1:
+        multi30k.main()
