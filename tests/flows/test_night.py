@@ -327,7 +327,7 @@ def test_no_server_outlives_a_killed_run(tmp_path, environment):
     wait_until_gone(started)
 
 
-@pytest.mark.parametrize(("sent", "codes"), [(signal.SIGINT, {130}), (signal.SIGTERM, {-15, 143})])
+@pytest.mark.parametrize(("sent", "codes"), [(signal.SIGINT, {130}), (signal.SIGTERM, {75, -15, 143})])
 def test_a_run_that_is_interrupted_ends_at_once(tmp_path, environment, sent, codes):
     command = [NIGHTSHIFT, "retrain", "--preset", "weather", *options("train.steps=100000")]
     given = {"cwd": tmp_path, "env": environment, "stderr": subprocess.PIPE, "text": True}
@@ -343,6 +343,9 @@ def test_a_run_that_is_interrupted_ends_at_once(tmp_path, environment, sent, cod
     printed = run.communicate(timeout=30)[1]
     assert run.returncode in codes
     assert "Traceback" not in printed
+    if run.returncode == 75:  # it had begun with its steps
+        assert "with a checkpoint; run the same command to go on" in printed
+        assert list(tmp_path.glob("workspace/*/train/*/checkpoints/step-*.npz"))
     wait_until_gone(started)
 
 
