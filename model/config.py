@@ -1,8 +1,8 @@
 """What training and evaluation can be told, with ranges and units. Nothing heavy is imported here."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.config import Frozen, StageConfig
@@ -153,11 +153,12 @@ class TrainConfig(StageConfig):
     checkpoint_every: int = Field(500, ge=1, description="Steps between two checkpoints.")
     evaluate_every: int = Field(500, ge=1, description="Steps between two measurements of the dev loss.")
 
-    @model_validator(mode="after")
-    def _is_of_one_piece(self) -> Self:
-        if self.ema and self.average_checkpoints > 1:
-            raise PydanticCustomError("ema", "one of ema and average_checkpoints, not both")
-        return self
+    @field_validator("average_checkpoints")
+    @classmethod
+    def _stands_alone(cls, checkpoints: int, info: ValidationInfo) -> int:
+        if checkpoints > 1 and info.data.get("ema"):
+            raise PydanticCustomError("averages", "1 beside train.ema, since one average is exported")
+        return checkpoints
 
     def canonical(self) -> dict[str, Any]:
         """The configuration without the folder it begins from: it is the model in it that counts, not its place."""
@@ -197,8 +198,9 @@ class DeviceConfig(Frozen):
     )
     threads: int = Field(0, ge=0, le=1024, description="Threads of one operation; 0: as many as the machine has cores.")
 
-    @model_validator(mode="after")
-    def _is_of_one_piece(self) -> Self:
-        if self.workers and self.strategy != "multi_worker":
-            raise PydanticCustomError("workers", "strategy: multi_worker beside workers")
-        return self
+    @field_validator("workers")
+    @classmethod
+    def _belong_to_multi_worker(cls, workers: int, info: ValidationInfo) -> int:
+        if workers and info.data.get("strategy", "multi_worker") != "multi_worker":
+            raise PydanticCustomError("workers", "0, or devices.strategy=multi_worker beside it")
+        return workers

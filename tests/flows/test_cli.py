@@ -39,6 +39,14 @@ def test_the_help_of_a_stage_is_its_man_page(stage):
         ),
         (["retrain", "--preset", "weather", "--set", "workspace=file"], "workspace = file/weather-en-fr: expected"),
         (["retrain", "--preset", "weather", "--set", "corpus.target_language=tlh"], "corpus.target_language = tlh"),
+        (
+            ["train", "--preset", "weather", "--set", "train.ema=0.9", "--set", "train.average_checkpoints=3"],
+            "train.average_checkpoints = 3: expected 1 beside train.ema",
+        ),
+        (
+            ["train", "--preset", "weather", "--set", "devices.workers=2"],
+            "devices.workers = 2: expected 0, or devices.strategy=multi_worker beside it",
+        ),
         (["retrain", "--set", "corpus.train=[{source: no.en, target: no.de}]"], "corpus.train[0].source = no.en"),
         (["translate", "Rain."], "registry = workspace/registry: expected a registry with a model in it"),
         (["translate", "--n-best", "2", "--temperature", "1", "Rain."], "--n-best = 2: expected to stand alone"),
