@@ -13,6 +13,7 @@ softmax sees (`read_out`). Where a method takes `dropout`, None says that nothin
 gradient is prepared.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -31,7 +32,7 @@ State = Any  # likewise; a search picks from its rows
 Side = Literal["source", "target", "output"]
 
 
-class Network(keras.layers.Layer):  # type: ignore[misc]
+class Network(keras.layers.Layer, ABC):  # type: ignore[misc]
     """Token vectors, softmax, and what follows from an architecture's own part.
 
     Sources, targets and softmax share one table of token vectors, since they share one vocabulary (Press & Wolf, 2017),
@@ -62,25 +63,25 @@ class Network(keras.layers.Layer):  # type: ignore[misc]
         spread = keras.initializers.RandomNormal(stddev=size**-0.5, seed=next(self.seeds))
         return self.add_weight(name=name, shape=(vocabulary, size), initializer=spread)
 
+    @abstractmethod
     def encode(self, sources: tf.Tensor, dropout: Dropout | None) -> tuple[Memory, State]:
         """Reads ids `[B, S]` or frames: what the decoder looks at, and its state before the first step."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decode(self, memory: Memory, state: State, targets: tf.Tensor, dropout: Dropout | None) -> tf.Tensor:
         """What the decoder knows before each target, having read those before it: `[B, T]` to `[B, T, X]`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def advance(self, memory: Memory, state: State, tokens: tf.Tensor) -> tuple[tf.Tensor, State]:
         """One step of `decode`: the tokens just written, `[B]`, to what it knows, `[B, X]`, and the state after."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read_out(self, decoded: tf.Tensor, dropout: Dropout | None) -> tf.Tensor:
         """What the softmax sees: `[N, X]` to `[N, F]`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def attend(self, memory: Memory, state: State) -> tf.Tensor:
         """The share of each source position in the step that led to a state: `[B, S]`."""
-        raise NotImplementedError
 
     def features(
         self, sources: tf.Tensor, targets: tf.Tensor, dropout: Dropout | None

@@ -8,6 +8,7 @@ comes last in every sequence, so no step looks at a mask: what happens after the
 before it, and the caller picks the states at the last real ones.
 """
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import keras
@@ -20,7 +21,7 @@ from model.linear import linear
 State = tuple[tf.Tensor, ...]  # each [B, H]; the first one is what the cell shows
 
 
-class Cell(keras.layers.Layer):  # type: ignore[misc]
+class Cell(keras.layers.Layer, ABC):  # type: ignore[misc]
     """What all cells share: an input kernel `[I, G*H]`, a recurrent kernel `[F + H, G*H]` and a bias `[G*H]`."""
 
     gates = 1
@@ -57,9 +58,9 @@ class Cell(keras.layers.Layer):  # type: ignore[misc]
         product = tf.matmul(tf.concat([fed_back, state[0]], axis=1), self.recurrent)
         return self.gate(projected, product, state)
 
+    @abstractmethod
     def gate(self, projected: tf.Tensor, product: tf.Tensor, state: State) -> State:
         """The state after a step, from both shares of the gates, each `[B, G*H]`, and the state before."""
-        raise NotImplementedError
 
 
 class RnnCell(Cell):
