@@ -1,22 +1,18 @@
 """Lengths and ratios as a picture: the new generation over those before it, all of it and each origin by itself."""
 
-import io
-import logging
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.pictures import as_png
 from pipeline.summaries import BINS_PER_OCTAVE, LENGTHS, RATIOS, Counts, Summary, quantile, total
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-DOTS_PER_INCH = 100
 PANEL = (5.2, 3.4)  # inches
 MOST_ORIGINS = 6  # those with most new pairs have a row of their own
 BARS = 40  # at most, in a panel of lengths
@@ -35,17 +31,7 @@ def draw_lengths(new: Mapping[str, Summary], before: Mapping[str, Summary]) -> b
         before: summaries of those before it by origin, empty for the first.
     """
     rows = rows_of(new, before)
-    with matplotlib_quietly():
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-
-        size = (3 * PANEL[0], len(rows) * PANEL[1] + 0.5)
-        figure = Figure(figsize=size, dpi=DOTS_PER_INCH, layout="constrained")
-        FigureCanvasAgg(figure)
-        draw_rows(figure, rows)
-        written = io.BytesIO()
-        figure.savefig(written, format="png", metadata={"Software": None})  # the version of matplotlib, by default
-    return written.getvalue()
+    return as_png(lambda figure: draw_rows(figure, rows), (3 * PANEL[0], len(rows) * PANEL[1] + 0.5))
 
 
 def rows_of(new: Mapping[str, Summary], before: Mapping[str, Summary]) -> list[tuple[str, Summary, Summary | None]]:
@@ -57,27 +43,6 @@ def rows_of(new: Mapping[str, Summary], before: Mapping[str, Summary]) -> list[t
         largest = sorted(new, key=lambda name: (-new[name].pairs, name))[:MOST_ORIGINS]
         rows += [(name, new[name], before.get(name)) for name in largest]
     return rows
-
-
-@contextmanager
-def matplotlib_quietly() -> Iterator[None]:
-    """Matplotlib with its own defaults, whatever a person's settings are, and without its remarks.
-
-    It says so when it builds its cache of fonts, and when a font lacks a character of an origin's name, which is
-    then drawn as a box.
-    """
-    logger = logging.getLogger("matplotlib")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        import matplotlib
-
-        with matplotlib.rc_context(), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
-            matplotlib.rcdefaults()
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 def draw_rows(figure: "Figure", rows: list[tuple[str, Summary, Summary | None]]) -> None:
