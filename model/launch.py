@@ -111,3 +111,11 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return True
     return task.task_type == "chief" or ("chief" not in task.cluster_spec().jobs and task.task_id == 0)
+
+
+def devices_of(strategy: tf.distribute.Strategy) -> int:
+    """How many devices a training has for itself: GPUs, or without any, workers, as the parts of a CPU share it."""
+    replicas: int = strategy.num_replicas_in_sync
+    if tf.config.list_logical_devices("GPU"):
+        return replicas
+    return replicas if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) else 1

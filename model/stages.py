@@ -30,6 +30,8 @@ def train(
         export/...                        the SavedModel: raw text in, raw text out
         vocabulary.model                  the SentencePiece model that is inside the export, for people who look
         history.json                      step, loss, dev loss, step size, tokens and seconds, one row a measurement
+        loss.png                          the same as a picture
+        tensorboard/...                   loss, step size, gradient norm, tokens a second, input wait, use of the device
         checkpoints/step-00002000.npz     all that a step changes, to go on from
 
     The weights that are exported, and measured on dev, are the last ones, or their average where train.ema or

@@ -4,6 +4,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -19,11 +20,14 @@ from model.checkpoints import Checkpoint
 from model.config import DeviceConfig, TrainConfig
 from model.feeding import feed, in_order
 from model.interruption import Interrupted, Request, listening
-from model.launch import build_strategy, is_chief
+from model.launch import build_strategy, devices_of, is_chief
+from model.loss_curve import draw_losses
+from model.meter import Meter
 from model.notes import History, Notes
 from model.plan import Plan, copies_of
 from model.predecessor import predecessor_of
 from model.progress import TrainingProgress
+from model.scalars import EventFile
 from model.schedules import learning_rate
 from model.trainer import Trainer
 from model.warm_start import warm_start
@@ -36,6 +40,7 @@ from pipeline.vocabulary import Vocabulary
 
 VOCABULARY = "vocabulary.model"
 CHECKPOINTS = "checkpoints"
+EVENTS = "tensorboard"
 
 
 def train_and_export(
@@ -57,6 +62,7 @@ def train_and_export(
     shutil.copyfile(vocabulary.path(VOCABULARY), folder / VOCABULARY)
     history, plan = last.notes["history"], data.plan
     write_atomically(folder / "history.json", (json.dumps(history, indent=2) + "\n").encode())
+    write_atomically(folder / "loss.png", draw_losses(history))
     return Outcome(
         counts={
             "steps": last.step,
@@ -107,7 +113,7 @@ def train_on(strategy: tf.distribute.Strategy, config: TrainConfig, data: Data, 
             warm_start(trainer, source, data.pieces)
 
     try:
-        fit(trainer, data.pairs, data.plan, data.dev, folder / CHECKPOINTS, begin=begin)
+        fit(trainer, data.pairs, data.plan, data.dev, folder / CHECKPOINTS, begin=begin, events=folder / EVENTS)
     except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
         raise ConnectionError(f"a worker of the cluster is gone: {error.message.splitlines()[0]}") from error
 
@@ -147,7 +153,14 @@ def as_drawn() -> None:
 
 
 def fit(
-    trainer: Trainer, pairs: Pairs, plan: Plan, dev: Pairs, folder: Path, *, begin: Callable[[], None] = as_drawn
+    trainer: Trainer,
+    pairs: Pairs,
+    plan: Plan,
+    dev: Pairs,
+    folder: Path,
+    *,
+    begin: Callable[[], None] = as_drawn,
+    events: Path | None = None,
 ) -> History:
     """Takes all steps that are left, with a checkpoint and a row of the history now and then.
 
@@ -160,6 +173,7 @@ def fit(
         dev: what the model is measured on.
         folder: of the checkpoints.
         begin: called where there is no checkpoint to go on from.
+        events: of TensorBoard's files; None: there are none.
 
     Raises:
         InputError: the loss is no number any more, a batch does not fit into memory, or the checkpoint is of another
@@ -188,9 +202,11 @@ def fit(
             checkpoints.save(folder, Checkpoint(step, state, notes.as_json(), made_with))
 
     if first <= config.steps and not notes.is_over(config):
-        with listening() as request, TrainingProgress(config.steps, done=first - 1) as progress:
+        opened = EventFile(events, first) if events and is_chief(trainer.strategy) else nullcontext()
+        with listening() as request, TrainingProgress(config.steps, done=first - 1) as progress, opened as file:
             trainer.rehearse(full_batch(plan.largest))
-            take_steps(trainer, pairs, plan, dev, Loop(first, notes, candidates, progress, request, save))
+            meter = Meter(trainer, file, devices_of(trainer.strategy))
+            take_steps(trainer, pairs, plan, dev, Loop(first, notes, candidates, progress, meter, request, save))
     if is_chief(trainer.strategy):
         checkpoints.prune(folder)  # of a run that was killed after its last checkpoint and before it tidied up
     return notes.history
@@ -203,15 +219,16 @@ class Loop(NamedTuple):
     notes: Notes
     candidates: Candidates
     progress: TrainingProgress
+    meter: Meter
     request: Request
     save: Callable[[int], None]
 
 
 def take_steps(trainer: Trainer, pairs: Pairs, plan: Plan, dev: Pairs, loop: Loop) -> None:
     """Takes the steps from the first to the last, or to the one where it is over."""
-    config, notes = trainer.config, loop.notes
+    config, notes, meter = trainer.config, loop.notes, loop.meter
     each = config.accumulate
-    batches = feed(plan, pairs, (loop.first - 1) * each + 1, config.steps * each)
+    batches = meter.watch(feed(plan, pairs, (loop.first - 1) * each + 1, config.steps * each))
     since = time.monotonic()
     for step in range(loop.first, config.steps + 1):
         *held, last = islice(batches, each)
@@ -220,6 +237,7 @@ def take_steps(trainer: Trainer, pairs: Pairs, plan: Plan, dev: Pairs, loop: Loo
         factor = notes.plateau.factor
         taken = trainer.step(last, step, factor, asks=loop.request.is_made)
         notes.add(taken.loss, taken.tokens, is_expected=trainer.scale.value > 1)
+        meter.add(step, taken, learning_rate(config, step, factor))
         if notes.skipped_in_row == config.max_skips:
             cause = f"the loss or its gradient was not finite in {config.max_skips} steps up to step {step}"
             cause += "; a lower value or a lower train.clip_norm helps"
@@ -235,6 +253,7 @@ def take_steps(trainer: Trainer, pairs: Pairs, plan: Plan, dev: Pairs, loop: Loo
             with trainer.with_weights(weights):
                 dev_loss = trainer.loss(in_order(plan_of(config, dev), dev))
             notes.measure(step, learning_rate(config, step, factor), dev_loss, time.monotonic() - since)
+            meter.measured(step, dev_loss)
             if notes.conclude(config, dev_loss):
                 loop.candidates.best = weights
         if saves or taken.asked or notes.is_over(config):
