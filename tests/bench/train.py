@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.bench import batches, workers
 from tests.bench.multi30k import DATA, configured
 from tests.bench.processes import measure
 from tests.bench.report import merge, show
@@ -42,8 +43,8 @@ PRECISIONS = {"f32": "float32", "best": "bfloat16"}
 WANTED = {"R": 2900, "R_additive": 1900, "T": 2400}
 
 
-def prepared() -> tuple[list[Path], Path]:
-    """The shards of the training pairs and the vocabulary, made once."""
+def prepared_manifests() -> tuple[Any, Any]:
+    """The shards and the vocabulary, made once."""
     from pipeline.build_vocabulary import build_vocabulary
     from pipeline.ingest import ingest
     from pipeline.jobs import clean, shard
@@ -53,14 +54,13 @@ def prepared() -> tuple[list[Path], Path]:
     pairs = config.run(clean, corpus)
     vocabulary = config.run(build_vocabulary, pairs)
     shards = config.run(shard, pairs, vocabulary)
-    return shards.paths_of_all("train/*.tfrecord"), vocabulary.path("vocabulary.model")
+    return shards, vocabulary
 
 
 def speed(network: str, precision: str) -> dict[str, float]:
     """Trains some steps in this process, on the core it is bound to."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    import numpy as np
-
+    from model import flops
     from model.batches import Pairs
     from model.config import DeviceConfig, ModelConfig, TrainConfig
     from model.feeding import feed
@@ -69,13 +69,13 @@ def speed(network: str, precision: str) -> dict[str, float]:
     from model.trainer import Trainer
     from pipeline.vocabulary import Vocabulary
 
-    shards, pieces = prepared()
+    shards, vocabulary = prepared_manifests()
     config = TrainConfig(
         model=ModelConfig(**NETWORKS[network]), batch_tokens=BATCH_TOKENS, precision=PRECISIONS[precision]
     )
-    size = Vocabulary.load(pieces).size
+    size = Vocabulary.load(vocabulary.path("vocabulary.model")).size
     trainer = Trainer(config, size, build_strategy(DeviceConfig(threads=1)))
-    pairs = Pairs.read(shards)
+    pairs = Pairs.read(shards.paths_of_all("train/*.tfrecord"))
     plan = Plan(pairs.lengths, config.max_length, config.batch_tokens, config.seed, sizes=pairs.sizes)
     batches = list(feed(plan, pairs, 1, WARM_UP + MEASURED))
     for step, batch in enumerate(batches[:WARM_UP], start=1):
@@ -83,44 +83,12 @@ def speed(network: str, precision: str) -> dict[str, float]:
     started = time.process_time()
     tokens = sum(trainer.step(batch, step)[1] for step, batch in enumerate(batches[WARM_UP:], start=WARM_UP + 1))
     seconds = time.process_time() - started
-    lengths = [((batch.sources > 0).sum(axis=1), (batch.targets > 0).sum(axis=1)) for batch in batches[WARM_UP:]]
-    flops = sum(work(config.model, size, *(side.astype(np.int64) for side in sides)) for sides in lengths)
+    operations = sum(flops.of_batch(config.model, size, batch) for batch in batches[WARM_UP:])
     return {
         "tokens_per_cpu_s": tokens / seconds,
-        "share_of_matmul_rate": flops / seconds / matmul_rate(),
+        "share_of_matmul_rate": operations / seconds / matmul_rate(),
         "padding_share": plan.padding_share,
     }
-
-
-def work(model: Any, vocabulary: int, sources: Any, targets: Any) -> float:
-    """Floating-point operations of the matrix products in a step, forwards and twice as many backwards.
-
-    Args:
-        model: the network.
-        vocabulary: its size V.
-        sources: tokens of each source of the batch, `[B]`.
-        targets: of each target, `[B]`.
-    """
-    read, written, met = int(sources.sum()), int(targets.sum()), int((sources * targets).sum())
-    width = model.embedding_size
-    if model.architecture == "transformer":
-        layer = 4 * width**2 + 2 * width * model.feedforward_units
-        products = model.encoder_layers * read * layer
-        products += model.decoder_layers * (written * (layer + 2 * width**2) + read * 2 * width**2)
-        met_all = model.encoder_layers * int((sources**2).sum())
-        met_all += model.decoder_layers * (int((targets**2).sum()) + met)
-        products += 2 * width * met_all
-        seen = width
-    else:
-        units, memory, gates = model.decoder_units, 2 * model.encoder_units, 4
-        fed_back = memory if model.attention == "additive" else 0
-        asked = model.attention_units if model.attention == "additive" else memory
-        products = 2 * read * gates * model.encoder_units * (width + model.encoder_units)
-        products += written * gates * units * (width + units + fed_back)
-        products += written * units * asked + (read * memory * asked if model.attention == "additive" else met * memory)
-        products += met * memory + written * (units + memory) * width
-        seen = width
-    return float(3 * 2 * (products + written * seen * vocabulary))
 
 
 def matmul_rate() -> float:
@@ -155,7 +123,7 @@ def main() -> None:
         return
     if not DATA.is_dir():
         raise SystemExit(f"{DATA} is not there: NIGHTSHIFT_DATA names the folder that holds multi30k/")
-    prepared()
+    prepared_manifests()
     figures: dict[str, float] = {}
     meanings: dict[str, str] = {}
     for network, wanted in WANTED.items():
@@ -172,6 +140,8 @@ def main() -> None:
     meanings["train.padding_share"] = "of the ids in a batch; wanted: below 0.03"
     show("train: the speed of learning", figures, meanings)
     merge(figures)
+    batches.main()
+    workers.main()
 
 
 if __name__ == "__main__":
