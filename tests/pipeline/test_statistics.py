@@ -84,6 +84,28 @@ def test_frequent_pieces_of_the_same_count_come_in_the_order_of_the_vocabulary()
     assert frequent(np.array([0, 0, 2]), "abc", 3) == {"c": 2}
 
 
+def test_sides_without_a_common_vocabulary_are_compared_by_their_characters():
+    other = ("<pad>", "<unk>", "<s>", "</s>", "ba", "é")
+    tables = PieceTables(TABLE, PieceTable(other, np.array([is_single_character(text) for text in other])))
+    assert tables.sizes == (10, 6)
+    assert tables.alphabet[tables.alphabet.index("a") :][:2] == ["a", "b"]
+    source, target = tables.comparable(np.array([0, 2, 0, 0, 5, 0, 7, 1, 0, 0]), np.array([0, 1, 0, 0, 3, 4]))
+    places = {character: place for place, character in enumerate(tables.alphabet, start=1)}
+    assert (source[0], target[0]) == (2, 1)
+    assert {character: source[place] for character, place in places.items() if source[place]} == {
+        "a": 5,
+        "b": 7,
+        "▁": 6,
+    }
+    assert {character: target[place] for character, place in places.items() if target[place]} == {
+        "a": 3,
+        "b": 3,
+        "é": 4,
+    }
+    shared = np.array([1]), np.array([2])
+    assert TABLES.comparable(*shared) == shared
+
+
 def test_pieces_of_a_vocabulary():
     vocabulary = Vocabulary(train_vocabulary(VocabularyConfig(size=16), ["ab ab abc", "cb ab"]))
     table = PieceTable.of(vocabulary)
