@@ -57,16 +57,30 @@ class Step(NamedTuple):
 
 
 class Trainer:
-    """A model, its optimizer and the compiled steps, on the devices of one strategy."""
+    """A model, its optimizer and the compiled steps, on the devices of one strategy.
 
-    def __init__(self, config: TrainConfig, vocabulary: int, strategy: tf.distribute.Strategy) -> None:
+    Args:
+        config: what is trained.
+        vocabulary: number of tokens of the targets' vocabulary.
+        strategy: of the devices.
+        source_vocabulary: the same of the sources' own one, None where they share the targets'.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        vocabulary: int,
+        strategy: tf.distribute.Strategy,
+        source_vocabulary: int | None = None,
+    ) -> None:
         check_precision(config)
         self.config = config
         self.vocabulary = vocabulary
+        self.source_vocabulary = source_vocabulary
         self.strategy = strategy
         self.scale = LossScale() if config.precision == "float16" else LossScale(1.0)
         with strategy.scope():
-            self.model = build_model(config.model, vocabulary, config.seed)
+            self.model = build_model(config.model, vocabulary, config.seed, source_vocabulary)
             # Keras' variables wrap TensorFlow's, which the tape and the strategy work with.
             self.weights = {weight.path: weight.value for weight in self.model.trainable_variables}
             self.means, self.squares = (
