@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.cleaning import CleanConfig
 from pipeline.errors import InputError
-from pipeline.pairs import BLOCK, count_pairs, count_values
+from pipeline.pairs import count_pairs, count_values
 from pipeline.records import SentencePair
 
 NO_FAULTS = ("duplicate", "earlier_duplicate", "held_out", "too_many_targets")
@@ -103,10 +104,18 @@ def sample_rejects(folder: Path) -> dict[str, list[list[str]]]:
             column = file.read(columns=["reason"])["reason"].to_numpy()
             for reason, first in zip(*np.unique(column.astype(str), return_index=True), strict=True):
                 if len(samples.setdefault(str(reason), [])) < SAMPLES:  # rejects are in the order of their reasons
-                    block = file.read_row_group(int(first) // BLOCK).slice(int(first) % BLOCK, SAMPLES).to_pylist()
+                    block = rows_at(file, int(first)).to_pylist()
                     samples[str(reason)] += [shown(row) for row in block if row["reason"] == reason]
     samples = {reason: rows[:SAMPLES] for reason, rows in samples.items()}
     return dict(sorted(samples.items()))
+
+
+def rows_at(file: pq.ParquetFile, first: int) -> pa.Table:
+    """Some rows from the first on, as far as its row group goes."""
+    group = 0
+    while first >= (rows := file.metadata.row_group(group).num_rows):
+        group, first = group + 1, first - rows
+    return file.read_row_group(group).slice(first, SAMPLES)
 
 
 def shown(row: dict[str, str]) -> list[str]:
