@@ -64,6 +64,11 @@ def from_text(text: str, size: int) -> Frames:
     return frames
 
 
+def may_be_frames(text: str) -> bool:
+    """Whether a text has the letters of frames and nothing else."""
+    return not text.strip(LETTERS.decode())
+
+
 def numbers_of(letters: bytes) -> Frames:
     """The numbers that letters stand for; raises `ValueError` where there are others among them."""
     return np.frombuffer(unhexlify(letters.translate(FROM_LETTERS)), "<f4").astype(np.float32, copy=False)

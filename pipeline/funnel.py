@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from pipeline.cleaning import CleanConfig
 from pipeline.errors import InputError
+from pipeline.frames import count_frames
 from pipeline.pairs import count_pairs, count_values
 from pipeline.records import SentencePair
 
@@ -96,7 +97,7 @@ def count_origins(folder: Path) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def sample_rejects(folder: Path) -> dict[str, list[list[str]]]:
+def sample_rejects(folder: Path, frame_size: int = 0) -> dict[str, list[list[str]]]:
     """A few rejected pairs for each reason, chosen by their hashes, for people to see whether a rule is right."""
     samples: dict[str, list[list[str]]] = {}
     for path in sorted((folder / "rejects").glob("*.parquet")):
@@ -105,7 +106,7 @@ def sample_rejects(folder: Path) -> dict[str, list[list[str]]]:
             for reason, first in zip(*np.unique(column.astype(str), return_index=True), strict=True):
                 if len(samples.setdefault(str(reason), [])) < SAMPLES:  # rejects are in the order of their reasons
                     block = rows_at(file, int(first)).to_pylist()
-                    samples[str(reason)] += [shown(row) for row in block if row["reason"] == reason]
+                    samples[str(reason)] += [shown(row, frame_size) for row in block if row["reason"] == reason]
     samples = {reason: rows[:SAMPLES] for reason, rows in samples.items()}
     return dict(sorted(samples.items()))
 
@@ -118,6 +119,7 @@ def rows_at(file: pq.ParquetFile, first: int) -> pa.Table:
     return file.read_row_group(group).slice(first, SAMPLES)
 
 
-def shown(row: dict[str, str]) -> list[str]:
-    """A rejected pair as a sample: source, target, origin."""
-    return [row["source"][:SHOWN], row["target"][:SHOWN], row["origin"]]
+def shown(row: dict[str, str], frame_size: int) -> list[str]:
+    """A rejected pair as a sample: source, of which frames are counted, target, origin."""
+    source = f"{count_frames(row['source'], frame_size):,} frames" if frame_size else row["source"][:SHOWN]
+    return [source, row["target"][:SHOWN], row["origin"]]

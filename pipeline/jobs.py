@@ -85,7 +85,11 @@ def clean(
     check_rejected(config, counts)
     if not generations:
         check_clean(config, counts, given)
-    facts = {"unicode_form": config.normalize.form, "origins": count_origins(folder), "samples": sample_rejects(folder)}
+    facts = {
+        "unicode_form": config.normalize.form,
+        "origins": count_origins(folder),
+        "samples": sample_rejects(folder, size),
+    }
     return Outcome(counts, facts | frame_fact(size))
 
 
