@@ -41,7 +41,7 @@ GZIP_SUFFIX = ".gz"
 GZIP_LEVEL = 6
 DECODED_AT_ONCE = 4096
 SEQUENCES_DECODED_AT_ONCE = 64  # of frames, each of which may take as much room as some thousand sentences
-INTS, FLOATS = (schema_pb2.INT, pa.large_list(pa.int32())), (schema_pb2.FLOAT, pa.large_list(pa.float32()))
+NARROW = pa.large_list(pa.int32())
 Ids = Sequence[Sequence[int]]
 
 
@@ -229,23 +229,23 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
         shift += 7
 
 
-def types_of(features: Sequence[str], frame_size: int = 0) -> dict[str, tuple[int, pa.DataType]]:
-    """How features are stored, and as what they are read: numbers of 32 bits."""
-    return {name: FLOATS if frame_size and name == "source" else INTS for name in features}
+def schema_of(features: Sequence[str], frame_size: int) -> schema_pb2.Schema:
+    """How features are stored: as integers, or sources that are frames as floats."""
+    kinds = {name: schema_pb2.FLOAT if frame_size and name == "source" else schema_pb2.INT for name in features}
+    return schema_pb2.Schema(feature=[schema_pb2.Feature(name=name, type=kind) for name, kind in kinds.items()])
 
 
 def _columns(shard: Path, features: Sequence[str], frame_size: int = 0) -> dict[str, list[pa.Array]]:
     """Some features of a shard's records, as list arrays of 32-bit numbers, one for each block of records."""
-    types = types_of(features, frame_size)
-    schema = schema_pb2.Schema(feature=[schema_pb2.Feature(name=name, type=kind) for name, (kind, _) in types.items()])
-    decoder = example_coder.ExamplesToRecordBatchDecoder(schema.SerializeToString())
+    decoder = example_coder.ExamplesToRecordBatchDecoder(schema_of(features, frame_size).SerializeToString())
     columns: dict[str, list[pa.Array]] = {name: [] for name in features}
     records = records_of(shard)
     at_once = SEQUENCES_DECODED_AT_ONCE if frame_size else DECODED_AT_ONCE
     while block := list(islice(records, at_once)):
         batch = decoder.DecodeBatch(block)
-        for name, (_, narrow) in types.items():
-            columns[name].append(batch.column(name).cast(narrow))
+        for name in features:
+            is_of_frames = bool(frame_size) and name == "source"
+            columns[name].append(batch.column(name) if is_of_frames else batch.column(name).cast(NARROW))
     return columns
 
 
