@@ -25,8 +25,8 @@ NUMBER: Final = 8  # letters
 HEXADECIMAL: Final = b"0123456789abcdef"
 LETTERS: Final = b"abcdefghijklmnop"
 TO_LETTERS: Final = bytes.maketrans(HEXADECIMAL, LETTERS)
-# What is none of the letters becomes none of the digits.
-FROM_LETTERS: Final = bytes.maketrans(HEXADECIMAL + LETTERS, b"-" * len(HEXADECIMAL) + HEXADECIMAL)
+NOTHING: Final = b"-" * 256  # what is none of the letters becomes none of the digits
+FROM_LETTERS: Final = NOTHING[: LETTERS[0]] + HEXADECIMAL + NOTHING[LETTERS[-1] + 1 :]
 VALUES: Final = pa.large_list(pa.float32())
 
 
