@@ -49,7 +49,7 @@ class Translator(tf.Module):  # type: ignore[misc]
         config: TrainConfig,
         pieces: Vocabularies,
         form: str,
-        frame_size: int,
+        frame_size: int = 0,
     ) -> None:
         super().__init__(name="translator")
         self._form = form

@@ -1,17 +1,22 @@
 """Sources of float features."""
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from numpy.random import Generator, default_rng
 
+from model import flops
 from model.architectures import build_model
-from model.batches import PADDING
-from model.config import ModelConfig
+from model.batches import PADDING, Batch, FrameForm, full_batch
+from model.config import DeviceConfig, ModelConfig, TrainConfig
 from model.frames import Frames, frames_of
+from model.launch import build_strategy
 from model.losses import summed_cross_entropy
 from model.search import greedy
+from model.trainer import Trainer
 from pipeline.frames import to_text
 from pipeline.vocabulary import EOS, PAD
 
@@ -121,3 +126,37 @@ def test_a_network_learns_to_write_what_was_spoken() -> None:
     found = greedy(lambda tokens, state: model.step(memory, state, tokens), state, tf.constant(100), max_length=4)
     written = np.pad(found.tokens.numpy(), [(0, 0), (0, 4 - found.tokens.shape[1])])
     assert (written == np.where(targets == EOS, PAD, targets)).all(axis=1).mean() >= 0.9
+
+
+def test_the_work_of_frames_is_that_of_their_positions_and_of_their_kernel() -> None:
+    config = ModelConfig(architecture="gru", embedding_size=8, encoder_units=4, decoder_units=4, frame_stride=2)
+    sources, targets = spoken(default_rng(1), 5)  # two frames a token
+    tokens = (targets != PAD).sum(axis=1).astype(np.int64)
+    positions = tokens - 1  # without the closing one
+    found = flops.of_batch(config, 12, Batch(sources, targets))
+    kernel = 2 * 2 * int(positions.sum()) * 2 * 6 * 8  # the product and its gradient at the kernel
+    assert found == flops.of_lengths(config, 12, positions, tokens) + kernel
+
+
+def test_steps_on_frames_are_the_same_whatever_they_are_padded_to(toy_config: Callable[..., TrainConfig]) -> None:
+    network = toy_config().model.model_copy(update={"frame_stride": 2, "dropout": 0.0})
+    sources, targets = spoken(default_rng(1), 9)
+    shapes = {"as needed": Batch(sources, targets)}
+    wider = np.full((9, 10, 6), PADDING, np.float32)
+    wider[:, :6] = sources
+    shapes["wider"] = Batch(wider, np.pad(targets, [(0, 0), (0, 3)]))
+    rows = np.full((12, 6, 6), PADDING, np.float32)
+    rows[:9], rows[9:, 0] = sources, 0
+    shapes["with rows of nothing"] = Batch(rows, np.pad(targets, [(0, 3), (0, 0)]))
+    taken = {}
+    trainer = Trainer(toy_config(model=network), 12, build_strategy(DeviceConfig()), frame_size=6)
+    trainer.rehearse(full_batch((2, 3, 4), FrameForm(6, 2)))
+    fresh = trainer.state()
+    for name, batch in shapes.items():
+        trainer.restore(fresh)
+        taken[name] = [trainer.step(batch, step).loss for step in range(1, 6)], trainer.loss([batch])
+    losses, dev_loss = taken.pop("as needed")
+    assert losses[-1] < losses[0]
+    for others, other_dev_loss in taken.values():
+        assert others == pytest.approx(losses, rel=1e-5)
+        assert other_dev_loss == pytest.approx(dev_loss, rel=1e-5)
