@@ -12,6 +12,8 @@ from pipeline.funnel import reasons
 from pipeline.manifest import Manifest
 from pipeline.pairs import read_pairs
 
+LONGEST_EXAMPLE = 2000  # characters
+
 
 @dataclass(frozen=True, slots=True)
 class Night:
@@ -108,6 +110,8 @@ def command(config: RetrainConfig, night: Night, program: str) -> str:
     example = min((pair.source for pair in held_out if pair.source.strip()), key=len, default="")
     where = [] if config.registry == RetrainConfig().registry else ["--registry", config.registry]
     options = [*where, "--name", config.name, *(["--"] if example.startswith("-") else [])]
+    if len(example) > LONGEST_EXAMPLE:  # frames: more than anybody types
+        return shlex.join([program, "translate", *options])
     return shlex.join([program, "translate", *options, example])
 
 

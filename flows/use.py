@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from model.registry import Registry, names, resolve_name
 from model.versions import Version
 from pipeline.errors import InputError
+from pipeline.frames import from_text, may_be_frames
 from pipeline.quiet import tensorflow_quietly
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def answers(
         from model.export import Exported
 
     exported = Exported.load(folder / "export")
-    all_of_them = chain(first, remaining)
+    all_of_them = (check_source(*each, exported.frame_size) for each in chain(first, remaining))
     while block := list(islice(all_of_them, BATCH)):
         asked = [(number, sentence) for number, sentence in block if sentence]
         found = iter(ask(exported, [sentence for _, sentence in asked], [number for number, _ in asked]))
@@ -106,15 +107,34 @@ def answers(
 def checked(number: int, sentence: str) -> str:
     """The sentence without white space around it; raises `InputError` where it cannot be translated.
 
-    Bytes that are no UTF-8 arrive as lone surrogates, which is how Python shows them in arguments and lines.
+    Bytes that are no UTF-8 arrive as lone surrogates, which is how Python shows them in arguments and lines. What may
+    be frames may be as long as it likes until it is known whether the model takes them.
     """
-    if len(sentence) > LONGEST:
-        raise InputError(f"sentence {number}", f"{len(sentence):,} characters", f"at most {LONGEST:,}")
+    if len(sentence) > LONGEST and not may_be_frames(sentence):
+        raise too_long(number, sentence)
     try:
         return sentence.encode().decode().strip()
     except UnicodeEncodeError as error:
         shown = sentence.encode(errors="backslashreplace").decode()
         raise InputError(f"sentence {number}", shown[:60], "UTF-8", "saved in another encoding?") from error
+
+
+def check_source(number: int, sentence: str, frame_size: int) -> tuple[int, str]:
+    """The same sentence; raises `InputError` where it is no frames for a model that takes them, or too long as text."""
+    if frame_size and sentence:
+        try:
+            from_text(sentence, frame_size)
+        except ValueError as error:
+            allowed = f"frames of {frame_size} numbers as letters, which pipeline.frames.to_text makes"
+            raise InputError(f"sentence {number}", sentence[:60], allowed, str(error)) from error
+    elif len(sentence) > LONGEST:
+        raise too_long(number, sentence)
+    return number, sentence
+
+
+def too_long(number: int, sentence: str) -> InputError:
+    """Says that a sentence is no sentence."""
+    return InputError(f"sentence {number}", f"{len(sentence):,} characters", f"at most {LONGEST:,}")
 
 
 def table_of_versions(registry: str, name: str | None) -> str:

@@ -12,7 +12,7 @@ Signatures, B sentences each:
 `translate` searches as the model was configured to. `hypotheses` gives the best ones in falling order, from a beam that
 is as wide as they are many and as configured at least; where a sentence has fewer, the others are empty and have the
 score -1e9. `sample` draws each token, at a temperature above 0, from the `top` most probable ones, 0 being all; the
-sentence and its seeds decide the answer.
+sentence and its seeds decide the answer. Where sources are frames, they are given as text too (`pipeline.frames`).
 
 Whoever loads one without `load` must have imported `tensorflow_text`, whose operations are in the graph.
 """
@@ -30,6 +30,7 @@ import tensorflow_text
 from model.architectures import build_model
 from model.beam import n_best
 from model.config import TrainConfig
+from model.frames import frames_of
 from model.hypotheses import IMPOSSIBLE, State, Step
 from model.losses import cross_entropy
 from model.network import Network
@@ -44,11 +45,19 @@ class Translator(tf.Module):  # type: ignore[misc]
     """What is exported: a model between two tokenizers."""
 
     def __init__(
-        self, weights: Mapping[str, np.ndarray[Any, Any]], config: TrainConfig, pieces: Vocabularies, form: str
+        self,
+        weights: Mapping[str, np.ndarray[Any, Any]],
+        config: TrainConfig,
+        pieces: Vocabularies,
+        form: str,
+        frame_size: int = 0,
     ) -> None:
         super().__init__(name="translator")
         self._form = form
-        model = build_model(config.model, pieces.target.size, config.seed, pieces.source_size)
+        self._frame_size = frame_size
+        if frame_size:  # for `Exported` to know
+            self.frame_size = tf.Variable(frame_size, trainable=False)
+        model = build_model(config.model, pieces.target.size, config.seed, pieces.source_size, frame_size)
         self.weights = []
         for weight in model.trainable_variables:
             weight.assign(weights[weight.path])
@@ -106,7 +115,7 @@ class Translator(tf.Module):  # type: ignore[misc]
     def read(self, sentences: tf.Tensor, beams: tf.Tensor | int) -> tuple[Step, State, tf.Tensor]:
         """What a search over the sentences starts from: its step, the state before the first one, their number."""
         model = self._model.value
-        memory, state = model.encode(self.ids(sentences, self.source_tokenizer), None)
+        memory, state = model.encode(self.sources(sentences), None)
         # The beams of a sentence share its memory: it is repeated once and takes no part in the search's reordering.
         memory = tf.nest.map_structure(lambda part: tf.repeat(part, beams, axis=0), memory)
         return lambda tokens, state: model.step(memory, state, tokens), state, tf.size(sentences)
@@ -118,12 +127,16 @@ class Translator(tf.Module):  # type: ignore[misc]
     def score(self, sources: tf.Tensor, targets: tf.Tensor) -> dict[str, tf.Tensor]:
         """How probable the model finds given translations; the closing token counts."""
         tf.debugging.assert_equal(tf.size(sources), tf.size(targets), "there must be as many targets as sources")
-        given = self.ids(sources, self.source_tokenizer), self.ids(targets, self.target_tokenizer)
+        given = self.sources(sources), self.ids(targets, self.target_tokenizer)
         logits, tokens, rows = self._model.value.predict(*given, None)
         sentences = tf.size(targets)
         sums = tf.math.unsorted_segment_sum(-cross_entropy(logits, tokens), rows, sentences)
         counts = tf.math.unsorted_segment_sum(tf.ones_like(tokens), rows, sentences)
         return {"log_probabilities": sums, "tokens": counts}
+
+    def sources(self, texts: tf.Tensor) -> tf.Tensor:
+        """What the encoder reads: ids `[B, S]`, or frames `[B, S, F]`."""
+        return frames_of(texts, self._frame_size) if self._frame_size else self.ids(texts, self.source_tokenizer)
 
     def ids(self, sentences: tf.Tensor, tokenizer: Any) -> tf.Tensor:
         """Token ids with `EOS` after each sentence, padded at the end: `[B, S]`, S being 1 for no sentences."""
@@ -152,7 +165,13 @@ class NotTracked:
 
 
 def save(
-    weights: Mapping[str, np.ndarray[Any, Any]], config: TrainConfig, pieces: Vocabularies, form: str, folder: Path
+    weights: Mapping[str, np.ndarray[Any, Any]],
+    config: TrainConfig,
+    pieces: Vocabularies,
+    form: str,
+    folder: Path,
+    *,
+    frame_size: int = 0,
 ) -> None:
     """Writes the SavedModel; the folder appears when it is complete.
 
@@ -162,12 +181,13 @@ def save(
         pieces: what the text of each side is cut into.
         form: Unicode form of the text that was learned from, NFC or NFKC; the model brings its input into it.
         folder: where it goes.
+        frame_size: numbers of a source frame, 0 where sources are text.
     """
     partial = folder.with_name(f".{folder.name}.partial")
     for left in (partial, folder):
         if left.exists():
             shutil.rmtree(left)
-    translator = Translator(weights, config, pieces, form)
+    translator = Translator(weights, config, pieces, form, frame_size)
     inputs = {name: tf.TensorSpec([None], tf.string, name) for name in ("sentences", "sources", "targets")} | {
         "count": tf.TensorSpec([], tf.int32, "count"),
         "seeds": tf.TensorSpec([None, 2], tf.int32, "seeds"),
@@ -204,6 +224,7 @@ class Exported:
 
     def __init__(self, loaded: Any) -> None:
         self._loaded = loaded  # whoever lets go of it lets go of its variables
+        self.frame_size = int(getattr(loaded, "frame_size", 0))  # 0: sources are text
         self._translate = loaded.signatures["translate"]
         self._score = loaded.signatures["score"]
 

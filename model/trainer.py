@@ -64,6 +64,7 @@ class Trainer:
         vocabulary: number of tokens of the targets' vocabulary.
         strategy: of the devices.
         source_vocabulary: the same of the sources' own one, None where they share the targets'.
+        frame_size: numbers of a frame, where sources are frames and no tokens; otherwise 0.
     """
 
     def __init__(
@@ -72,15 +73,17 @@ class Trainer:
         vocabulary: int,
         strategy: tf.distribute.Strategy,
         source_vocabulary: int | None = None,
+        frame_size: int = 0,
     ) -> None:
         check_precision(config)
         self.config = config
         self.vocabulary = vocabulary
         self.source_vocabulary = source_vocabulary
+        self.frame_size = frame_size
         self.strategy = strategy
         self.scale = LossScale() if config.precision == "float16" else LossScale(1.0)
         with strategy.scope():
-            self.model = build_model(config.model, vocabulary, config.seed, source_vocabulary)
+            self.model = build_model(config.model, vocabulary, config.seed, source_vocabulary, frame_size)
             # Keras' variables wrap TensorFlow's, which the tape and the strategy work with.
             self.weights = {weight.path: weight.value for weight in self.model.trainable_variables}
             self.means, self.squares = (
@@ -98,9 +101,10 @@ class Trainer:
                 )
         parts = {"weight": self.weights, "mean": self.means, "square": self.squares, "average": self.averages}
         self._changing = {f"{part}/{path}": value for part, values in parts.items() for path, value in values.items()}
-        self._compiled_step = tf.function(self._step, input_signature=[IDS, IDS, GIVEN])
-        self._compiled_hold = tf.function(self._hold, input_signature=[IDS, IDS, GIVEN])
-        self._compiled_sums = tf.function(self._sums, input_signature=[IDS, IDS])
+        read = tf.TensorSpec([None, None, frame_size]) if frame_size else IDS
+        self._compiled_step = tf.function(self._step, input_signature=[read, IDS, GIVEN])
+        self._compiled_hold = tf.function(self._hold, input_signature=[read, IDS, GIVEN])
+        self._compiled_sums = tf.function(self._sums, input_signature=[read, IDS])
 
     def step(self, batch: Batch, step: int, factor: float = 1.0, *, asks: bool = False, is_real: bool = True) -> Step:
         """Updates the weights from a batch and those that are held.

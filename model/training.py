@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from model import checkpoints, export
 from model.averaging import Candidates, exported, part_of
-from model.batches import Floats, Ints, Pairs, full_batch
+from model.batches import Floats, FrameForm, Ints, Pairs, full_batch
 from model.broadcast import told
 from model.checkpoints import Checkpoint
 from model.config import DeviceConfig, TrainConfig
@@ -33,6 +33,7 @@ from model.warm_start import warm_start
 from model.worker import Job
 from model.workers import run_local_workers
 from pipeline.errors import InputError
+from pipeline.frames import frame_fact, frame_size
 from pipeline.manifest import Manifest, input_record, write_atomically
 from pipeline.stage import Outcome
 from pipeline.vocabularies import Vocabularies
@@ -56,7 +57,8 @@ def train_and_export(
     last = checkpoints.newest(folder / CHECKPOINTS)
     if last is None:
         raise FileNotFoundError(f"{folder / CHECKPOINTS} holds no checkpoint that is whole")
-    export.save(exported(last.state), config, data.pieces, shards.facts["unicode_form"], folder / "export")
+    size, form = frame_size(shards.facts), shards.facts["unicode_form"]
+    export.save(exported(last.state), config, data.pieces, form, folder / "export", frame_size=size)
     data.pieces.write(folder)
     history, plan = last.notes["history"], data.plan
     write_atomically(folder / "history.json", (json.dumps(history, indent=2) + "\n").encode())
@@ -73,7 +75,8 @@ def train_and_export(
         | {
             "epochs": round(plan.epochs(last.step * config.accumulate), 2),
             "padding_share": round(plan.padding_share, 4),
-        },
+        }
+        | frame_fact(size),
     )
 
 
@@ -92,7 +95,9 @@ def prepare(config: TrainConfig, shards: Manifest, vocabulary: Manifest) -> Data
         cause = "its token ids are of another one"
         raise InputError("vocabulary", vocabulary.directory, f"the one that {shards.directory} was made with", cause)
     pieces = Vocabularies.read(vocabulary)
-    pairs, dev = (Pairs.read(shards.paths_of_all(f"{split}/*.tfrecord*")) for split in ("train", "dev"))
+    size = frame_size(shards.facts)
+    frames = FrameForm(size, config.model.frame_stride) if size else None
+    pairs, dev = (Pairs.read(shards.paths_of_all(f"{split}/*.tfrecord*"), frames) for split in ("train", "dev"))
     copies = copies_of(weights_of(config, pairs, shards), config.seed) if config.weights else None
     return Data(pieces, pairs, dev, make_plan(config, pairs, copies))
 
@@ -103,7 +108,8 @@ def train_on(strategy: tf.distribute.Strategy, config: TrainConfig, data: Data, 
     Raises:
         ConnectionError: another worker of the cluster is gone.
     """
-    trainer = Trainer(config, data.pieces.target.size, strategy, data.pieces.source_size)
+    pieces = data.pieces
+    trainer = Trainer(config, pieces.target.size, strategy, pieces.source_size, data.pairs.frame_size)
 
     def begin() -> None:
         source = predecessor_of(config)
@@ -134,7 +140,8 @@ def make_plan(config: TrainConfig, pairs: Pairs, copies: Ints | None = None) -> 
 
 def plan_of(config: TrainConfig, pairs: Pairs, copies: Ints | None = None) -> Plan:
     """The plan for a set of pairs."""
-    return Plan(pairs.lengths, config.max_length, config.batch_tokens, config.seed, copies, pairs.sizes)
+    sizes, window = pairs.sizes, pairs.window_pairs
+    return Plan(pairs.lengths, config.max_length, config.batch_tokens, config.seed, copies, sizes, window)
 
 
 def weights_of(config: TrainConfig, pairs: Pairs, shards: Manifest) -> Floats:
@@ -188,7 +195,7 @@ def fit(
     if not len(dev.lengths) and (config.patience or config.schedule == "plateau"):
         given = ("schedule", "plateau") if config.schedule == "plateau" else ("patience", config.patience)
         raise InputError(f"train.{given[0]}", given[1], "a dev set beside it", "there is no dev loss to watch")
-    made_with = {"train": config.canonical(), "vocabulary": sizes_of(trainer)}
+    made_with = {"train": config.canonical(), "vocabulary": sizes_of(trainer)} | frame_fact(trainer.frame_size)
     found = told(trainer.strategy, lambda: checkpoints.newest(folder))
     notes, candidates = Notes(), Candidates(config)
     if found:
@@ -208,7 +215,7 @@ def fit(
     if first <= config.steps and not notes.is_over(config):
         opened = EventFile(events, first) if events and is_chief(trainer.strategy) else nullcontext()
         with listening() as request, TrainingProgress(config.steps, done=first - 1) as progress, opened as file:
-            trainer.rehearse(full_batch(plan.largest))
+            trainer.rehearse(full_batch(plan.largest, pairs.frames))
             meter = Meter(trainer, file, devices_of(trainer.strategy))
             take_steps(trainer, pairs, plan, dev, Loop(first, notes, candidates, progress, meter, request, save))
     if is_chief(trainer.strategy):

@@ -127,6 +127,18 @@ class ParquetSource(FileSource):
     target: str = Field("target", min_length=1, description="Column with the translation; dotted if nested.")
 
 
+class FramesSource(FileSource):
+    """A Parquet file with a column of sequences of frames, such as features of speech, and one of text."""
+
+    kind: Literal["frames"]
+    source: str = Field(
+        "source",
+        min_length=1,
+        description="Column of frames: lists of lists of corpus.frame_size numbers, or of all their numbers in a row.",
+    )
+    target: str = Field("target", min_length=1, description="Column with the text that they stand for.")
+
+
 class JsonlSource(FileSource):
     """JSON objects, one a line, with a key for each side."""
 
@@ -161,6 +173,7 @@ Source = Annotated[
     | Annotated[TmxSource, Tag("tmx")]
     | Annotated[GettextSource, Tag("gettext")]
     | Annotated[ParquetSource, Tag("parquet")]
+    | Annotated[FramesSource, Tag("frames")]
     | Annotated[JsonlSource, Tag("jsonl")]
     | Annotated[WeatherSource, Tag("weather")]
     | Annotated[PinyinSource, Tag("pinyin")],

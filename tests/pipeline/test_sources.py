@@ -211,6 +211,22 @@ def test_a_home_folder_is_found(corpus, monkeypatch, tmp_path):
             {"train": [{"kind": "weather", "target_language": "klingon"}]},
             "target_language = klingon: expected one of ar",
         ),
+        (
+            {"frame_size": 80, "train": [{"kind": "weather"}]},
+            r"train\[0\].kind = weather: expected frames \(corpus.frame_size is 80\)",
+        ),
+        (
+            {"train": [{"kind": "frames", "path": "a"}]},
+            r"corpus.frame_size = 0: expected how many numbers a frame has \(corpus.train\[0\] holds frames\)",
+        ),
+        (
+            {"frame_size": 80, "reverse": True, "train": [{"kind": "frames", "path": "a"}]},
+            r"corpus.reverse = True: expected false beside corpus.frame_size \(frames cannot be written\)",
+        ),
+        (
+            {"frame_size": 80, "train": [{"kind": "frames", "path": "a", "reverse": True}]},
+            r"train\[0\].reverse = True: expected false for frames",
+        ),
     ],
 )
 def test_sources_that_contradict_each_other(fields, message):
