@@ -54,6 +54,7 @@ def as_text(config: RetrainConfig, night: Night, program: str = "nightshift") ->
         row("vocabulary", pieces(night.vocabulary)),
         *(line for split in ("dev", "test") if split in night.evaluation.facts for line in scores(night, split)),
         row("version", f"{decided['version']}, {standing(decided, champion)}: {decided['reason']}"),
+        *(row("", f"{'met' if one['is_met'] else 'not met'}: {one['words']}") for one in decided["reasons"][1:]),
         "",
         row("try it", command(config, night, program)),
     ]
