@@ -72,7 +72,7 @@ def superfluous(registry: Registry, keep: int) -> list[int]:
         keep: how many of the newest stay.
     """
     versions = [version.number for version in registry.versions()]
-    used = set(registry.aliases().values()) | set(versions[len(versions) - keep :] if keep else [])
+    used = set(registry.aliases().values()) | set(versions[-keep:] if keep else [])
     return [number for number in versions if number not in used]
 
 
