@@ -15,7 +15,8 @@ takes back what he did.
 from contextlib import suppress
 from typing import Literal
 
-from model.registry import CLAIM, DELETED, MANIFEST, Registry, numbers
+from model.numbering import CLAIM
+from model.registry import DELETED, MANIFEST, Registry, numbers
 from model.versions import FORMAT, folder_of, now, to_json, whoami
 from pipeline.config import Frozen
 from pipeline.errors import InputError

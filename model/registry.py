@@ -16,9 +16,7 @@ Everything is JSON or opaque bytes; nothing is unpickled.
 """
 
 import json
-import os
 import re
-import socket
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -26,6 +24,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from uuid import uuid4
 
+from model.numbering import CLAIM, claim, taken
 from model.versions import (
     FORMAT,
     Alias,
@@ -46,12 +45,10 @@ from pipeline.storage import ABSENT, Conflict, Storage, check_name, open_storage
 
 MARKER: Final = "registry.json"
 MANIFEST: Final = "manifest.json"
-CLAIM: Final = "claim.json"
 DELETED: Final = "deleted.json"
 OWN: Final = {CLAIM, MANIFEST, DELETED, "verdicts"}  # names that no file of a version has
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 ALIAS: Final = re.compile(r"[a-z][a-z0-9-]{0,49}")
-NUMBER: Final = re.compile(r"\d{4,9}")
 READERS: Final = 8  # manifests read at the same time: each is one small request to a bucket
 
 
@@ -314,24 +311,6 @@ def resolve_name(location: str, name: str | None) -> str:
     if name not in there:
         raise InputError("name", name, f"one of {', '.join(there)}", f"the models in {location}")
     return name
-
-
-def claim(storage: Storage, folder: str, what: str) -> int:
-    """Takes the number after all that were ever taken in a folder of numbered ones, for this writer alone."""
-    number = max(taken(storage, folder), default=0) + 1
-    note = {"fingerprint": what, "host": socket.gethostname(), "process": os.getpid(), "when": now()}
-    while True:
-        try:
-            storage.write(f"{folder}/{number:04d}/{CLAIM}", json.dumps(note).encode(), if_generation=ABSENT)
-        except Conflict:
-            number += 1  # another writer has it; ends, because each of them takes one number only
-        else:
-            return number
-
-
-def taken(storage: Storage, folder: str) -> list[int]:
-    """All numbers that were ever taken in a folder of numbered ones, in ascending order."""
-    return sorted(int(name) for name in storage.folders(folder) if NUMBER.fullmatch(name))
 
 
 def numbers(storage: Storage, name: str) -> list[int]:

@@ -17,7 +17,8 @@ from typing import Any, Final, Literal
 from pydantic import Field, field_validator
 
 from model.decision import Decision
-from model.registry import Registry, claim, record_of, taken
+from model.numbering import claim, taken
+from model.registry import Registry, record_of
 from model.versions import FORMAT, Version, inside, now, parse, to_json, whoami
 from pipeline.config import Frozen
 from pipeline.manifest import FileRecord

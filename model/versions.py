@@ -177,7 +177,7 @@ def parse(kind: type[Record], data: bytes, where: str) -> Record:
     is_whole = checksum == sha256_of_json(fields) and as_text(fields | {CHECKSUM: checksum}) == data
     if checksum is not None and not is_whole:
         raise InputError(
-            "registry", where, f"a {kind.__name__.lower()} with its checksum", "damaged after it was written"
+            "registry", where, f"the {kind.__name__.lower()} with its checksum", "damaged after it was written"
         )
     return record
 

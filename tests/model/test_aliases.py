@@ -173,3 +173,18 @@ def test_a_move_whose_answer_got_lost_counts_if_others_went_on_from_it(
 def test_an_alias_is_a_word(tmp_path: Path, alias: str) -> None:
     with pytest.raises(InputError, match=r"^alias = "):
         Registry(str(tmp_path), "weather").alias(alias)
+
+
+def test_an_alias_of_a_newer_format_is_refused_and_a_damaged_one_named(location: str, tmp_path: Path) -> None:
+    registry = registry_with(1, location, tmp_path)
+    registry.move_alias("champion", 1, expected=None, why="the first")
+    name = "weather/aliases/champion.json"
+    stored = registry.storage.read(name)
+    assert stored is not None
+
+    registry.storage.write(name, stored.data.replace(b'"format": 1', b'"format": 2'))
+    with pytest.raises(InputError, match=f"{name}: expected registry format 1, not 2 .written by a newer nightshift"):
+        registry.alias("champion")
+    registry.storage.write(name, stored.data.replace(b"the first", b"the fjrst"))
+    with pytest.raises(InputError, match=f"{name}: expected the alias with its checksum .damaged after it was written"):
+        registry.move_alias("champion", 1, expected=None, why="again")
