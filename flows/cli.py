@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from flows import console
+from flows.models import models
 from model.interruption import EXIT_CODE, Interrupted
 from pipeline.errors import InputError
 from pipeline.storage import Conflict
@@ -185,14 +186,7 @@ def translate(
         click.echo(line)
 
 
-@cli.command()
-@click.option("--registry", default="workspace/registry", show_default=True, help="Folder or gs://bucket/prefix.")
-@click.option("--name", help="Only this model.")
-def models(registry: str, name: str | None) -> None:
-    """List the registered versions with their scores."""
-    from flows.use import table_of_versions
-
-    click.echo(table_of_versions(registry, name))
+cli.add_command(models)
 
 
 def main() -> None:

@@ -56,6 +56,7 @@ def as_text(config: RetrainConfig, night: Night, program: str = "nightshift") ->
         row("vocabulary", pieces(night.vocabulary)),
         *(line for split in ("dev", "test") if split in night.evaluation.facts for line in scores(night, split)),
         row("version", f"{decided['version']}, {standing(decided, champion)}: {decided['reason']}"),
+        *other_reasons(decided),
         "",
         row("try it", command(config, night, program)),
     ]
@@ -94,6 +95,12 @@ def standing(decided: Mapping[str, Any], champion: int | None) -> str:
     if champion == decided["version"]:
         return "promoted to champion"
     return f"promoted, but version {champion} is champion since"
+
+
+def other_reasons(decided: Mapping[str, Any]) -> list[str]:
+    """What the rules said beyond the decision's own words."""
+    others = [one for one in decided["reasons"] if one["words"] not in decided["reason"]]
+    return [row("", f"{'met' if one['is_met'] else 'not met'}: {one['words']}") for one in others]
 
 
 def scores(night: Night, split: str) -> list[str]:

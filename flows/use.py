@@ -1,4 +1,4 @@
-"""Using what was registered: translate with a version, list the versions."""
+"""Using what was registered: translate with a version."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from model.registry import Registry, names, resolve_name
-from model.versions import Version
+from model.registry import Registry, resolve_name
 from pipeline.errors import InputError
 from pipeline.frames import from_text, may_be_frames
 from pipeline.quiet import tensorflow_quietly
@@ -135,26 +134,6 @@ def check_source(number: int, sentence: str, frame_size: int) -> tuple[int, str]
 def too_long(number: int, sentence: str) -> InputError:
     """Says that a sentence is no sentence."""
     return InputError(f"sentence {number}", f"{len(sentence):,} characters", f"at most {LONGEST:,}")
-
-
-def table_of_versions(registry: str, name: str | None) -> str:
-    """A line for each version: number, aliases, scores on the test set, when it was registered."""
-    lines = [f"{'model':<24}{'version':>8}  {'BLEU':>6}{'chrF':>7}{'loss':>8}  {'registered':<18}alias"]
-    for model in [resolve_name(registry, name)] if name else names(registry) or [resolve_name(registry, None)]:
-        versions = Registry(registry, model)
-        aliases: dict[int, list[str]] = {}
-        for alias, number in versions.aliases().items():
-            aliases.setdefault(number, []).append(alias)
-        lines += [row(version, aliases.get(version.number, [])) for version in versions.versions()]
-    return "\n".join(lines)
-
-
-def row(version: Version, aliases: list[str]) -> str:
-    """One version's line."""
-    scores = version.metrics.get("test") or version.metrics["dev"]
-    figures = f"{scores['bleu']:>6.1f}{scores['chrf']:>7.1f}{scores['loss']:>8.3f}"
-    created = version.created[:16].replace("T", " ")
-    return f"{version.model:<24}{version.number:>8}  {figures}  {created:<18}{' '.join(sorted(aliases))}".rstrip()
 
 
 def downloads() -> Path:

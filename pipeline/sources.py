@@ -33,6 +33,7 @@ from pipeline.reading.source_kinds import GettextSource, PinyinSource, ReadingCo
 from pipeline.records import SentencePair, Unreadable
 
 SPLITS = ("train", "dev", "test")
+LONGEST_LICENCE: Final = 60  # characters; some packages put the whole text there
 READER_VERSION: Final = 1  # raised when a reader makes other pairs of the same bytes
 READERS: Final[Mapping[str, Callable[[Part], Blocks]]] = {
     "text": text.read,
@@ -150,6 +151,27 @@ def weights_of(config: CorpusConfig) -> dict[str, float]:
             allowed = f"{weights[origin]}, as an earlier source of the origin {origin} has"
             raise InputError(f"{name}.weight", source.weight, allowed, "give one of the two an origin of its own")
     return {origin: weight for origin, weight in weights.items() if weight != 1}
+
+
+def licences_of(config: CorpusConfig) -> dict[str, str]:
+    """Under which terms the text of each origin may be used, where somebody said so."""
+    notes: dict[str, set[str]] = {}
+    for _, _, source in config.sources():
+        if note := source.licence or licence_of_package(package_of(source)):
+            notes.setdefault(origin_of(source), set()).add(note)
+    return {origin: "; ".join(sorted(of)) for origin, of in notes.items()}
+
+
+def licence_of_package(package: str) -> str:
+    """What an installed distribution says of its licence in a word or two, "" where it does not or is not there."""
+    if not package:
+        return ""
+    try:
+        said = metadata.metadata(package).json
+    except metadata.PackageNotFoundError:
+        return ""
+    note = str(said.get("license_expression") or said.get("license") or "").strip()
+    return f"{note} (as the package {package} says)" if 0 < len(note) <= LONGEST_LICENCE else ""
 
 
 def origin_of(source: Source) -> str:

@@ -1,26 +1,31 @@
 """The stage: what it stores, how a champion is scored again, and that a killed run is finished by the next."""
 
+import io
 import json
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from model.card import CardConfig
+from model.code_version import code_version
 from model.config import EvaluateConfig
 from model.promotion import RegisterConfig
 from model.register import register
 from model.registry import Registry
+from model.verdicts import latest
 from pipeline import manifest as manifests
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest, input_record
-from pipeline.pairs import write_pairs
 from pipeline.records import SentencePair
 
 SIGNATURE = "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0"
@@ -31,7 +36,11 @@ MODEL_FILES = (
     "history.json",
     "checkpoints/step-100.index",
 )
-HELD_OUT = [SentencePair("Rain.", "Pluie."), SentencePair("Fog in the morning.", "Brouillard dans la matinée.")]
+HELD_OUT = [
+    SentencePair(f"rain and fog until {hour} hours", f"pluie et brouillard pendant {hour} heures") for hour in range(12)
+]
+ANY_GAIN = RegisterConfig(max_p=1)
+PART = {"split": "train", "location": "https://ada:secret@example.org/a.tsv?key=1", "digest": "a" * 64, "origin": "web"}
 
 
 def made(
@@ -45,6 +54,7 @@ def made(
     config: dict[str, Any] | None = None,
 ) -> Manifest:
     """A finished output with those files."""
+    directory.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
         (directory / name).write_bytes(data)
@@ -72,23 +82,24 @@ def made(
 class Night:
     """What a night's stages left behind, and where it is registered."""
 
+    corpus: Manifest
+    pairs: Manifest
     model: Manifest
     evaluation: Manifest
-    pairs: Manifest
     workspace: Path
     registry: str
 
-    def register(self, config: RegisterConfig | None = None, **resources: Any) -> Manifest:
+    def register(self, config: RegisterConfig = ANY_GAIN, **changes: Any) -> Manifest:
         """Runs the stage."""
+        resources = {"registry": self.registry, "name": "weather", "who": "ada@host", "card": CardConfig()}
         return register(
-            config or RegisterConfig(),
+            config,
+            self.corpus,
+            self.pairs,
             self.model,
             self.evaluation,
-            self.pairs,
             output_dir=self.workspace / "register",
-            registry=self.registry,
-            name="weather",
-            **resources,
+            **resources | {"licences": {"web": "CC0-1.0"}} | changes,
         )
 
 
@@ -104,9 +115,9 @@ def night(
 ) -> Night:
     """A night whose model has that BLEU; models of different seeds differ."""
     workspace = tmp_path / f"night-{seed}-{bleu}-{digest}"
-    (workspace / "pairs").mkdir(parents=True)
-    write_pairs(workspace / "pairs" / f"{held_out}.parquet", HELD_OUT)
-    pairs = made(workspace / "pairs", "clean", "pairs", {}, config={"data": digest})
+    facts = {"languages": ["en", "fr"], "parts": [PART | {"pairs": 1000}]}
+    corpus = made(workspace / "corpus", "ingest", "corpus", {"train-000.parquet": b"..."}, facts=facts)
+    pairs = made(workspace / "pairs", "clean", "pairs", {}, inputs=[corpus], config={"data": digest})
     model = made(
         workspace / "model",
         "train",
@@ -115,17 +126,38 @@ def night(
         inputs=[pairs],
         config={"seed": seed},
     )
+    # Each model knows half of the sentences, the second the other half and one more.
+    hypotheses = [pair.target if (row + seed) % 2 or seed == row == 2 else "grêle" for row, pair in enumerate(HELD_OUT)]
     scores = {"bleu": bleu, "bleu_signature": signature, "sentences": 1000, "data_digest": digest}
     evaluation = made(
         workspace / "evaluation",
         "evaluate",
         "evaluation",
-        {"evaluation.json": json.dumps(scores).encode()},
+        {
+            "evaluation.json": json.dumps(scores).encode(),
+            f"hypotheses/{held_out}.parquet": table(hypotheses),
+        },
         inputs=[model, pairs],
         facts={held_out: scores, "samples": ["no scores"]},
         config=EvaluateConfig().canonical(),
     )
-    return Night(model, evaluation, pairs, workspace, registry or str(tmp_path / "registry"))
+    return Night(corpus, pairs, model, evaluation, workspace, registry or str(tmp_path / "registry"))
+
+
+def table(hypotheses: Sequence[str]) -> bytes:
+    """What a model made of the held-out sentences, as `evaluate` writes it."""
+    columns = {
+        "source": [pair.source for pair in HELD_OUT],
+        "reference": [pair.target for pair in HELD_OUT],
+        "hypothesis": list(hypotheses),
+    }
+    pq.write_table(pa.table(columns), file := io.BytesIO())
+    return file.getvalue()
+
+
+def registry_of(one: Night) -> Registry:
+    """Where a night registers."""
+    return Registry(one.registry, "weather")
 
 
 @dataclass
@@ -143,7 +175,7 @@ class Scorer:
         graph = (saved_model / "saved_model.pb").read_bytes()
         self.asked.append((graph, list(sources), list(references), config))
         facts = {"bleu": self.bleu, "bleu_signature": self.signature, "data_digest": self.digest}
-        return SimpleNamespace(facts=lambda: facts)
+        return SimpleNamespace(facts=lambda: facts, hypotheses=tuple(f"again {source}" for source in sources))
 
 
 def never(*_: object) -> SimpleNamespace:
@@ -162,6 +194,8 @@ def test_the_first_model_becomes_version_1_candidate_and_champion(tmp_path: Path
         "registered": version.fingerprint,
         "promoted": True,
         "reason": "BLEU 97.10 on 1,000 test sentences, and there was no champion",
+        "reasons": [],
+        "verdict": 1,
         "champion": 1,
     }
     assert registry.aliases() == {"candidate": 1, "champion": 1}
@@ -170,15 +204,80 @@ def test_the_first_model_becomes_version_1_candidate_and_champion(tmp_path: Path
         "export/saved_model.pb",
         "export/variables/variables.index",
         "history.json",
+        "hypotheses/test.parquet",
+        "model_card.md",
         "stages/evaluation.json",
         "stages/model.json",
         "stages/pairs.json",
         "vocabulary.model",
     ]
     assert list(version.metrics) == ["test"]
-    assert version.lineage == {made.kind: input_record(made) for made in (first.model, first.evaluation, first.pairs)}
+    all_made = (first.corpus, first.pairs, first.model, first.evaluation)
+    assert version.lineage == {made.kind: input_record(made) for made in all_made}
     assert version.configs["train"] == {"seed": 1}
     assert registry.fetch(version, tmp_path / "cache").joinpath("export/saved_model.pb").read_bytes() == b"graph 1"
+
+
+def test_a_version_says_what_it_was_made_from(tmp_path: Path) -> None:
+    first = night(tmp_path, 97.1)
+    first.register()
+    night(tmp_path, 97.5, seed=2).register()
+
+    registry = registry_of(first)
+    old, version = registry.get(1), registry.get(2)
+    [source] = version.sources
+    assert source.model_dump() == {
+        "split": "train",
+        "origin": "web",
+        "location": "https://example.org/a.tsv",
+        "digest": "a" * 64,
+        "pairs": 1000,
+        "licence": "CC0-1.0",
+    }
+    assert (old.parent, version.parent) == (None, 1)
+    assert version.code == code_version() == old.code
+    assert "secret" not in "".join(
+        path.read_text(errors="replace") for path in Path(first.registry).rglob("*") if path.is_file()
+    )
+    card = registry.fetch(version, tmp_path) / "model_card.md"
+    signature = SIGNATURE.replace("|", "\\|")
+    for line in (
+        "# weather",
+        "| train | https://example.org/a.tsv | 1,000 | CC0-1.0 | aaaaaaaaaaaa |",
+        f"| test | BLEU | 97.50 | {signature} |",
+        f"| model | {version.lineage['model'].digest} |",
+    ):
+        assert f"\n{line}\n" in f"\n{card.read_text()}"
+
+
+def test_a_gain_has_to_be_more_than_chance(tmp_path: Path) -> None:
+    night(tmp_path, 97.1).register(RegisterConfig())
+    second = night(tmp_path, 97.5, seed=2)
+
+    result = second.register(RegisterConfig())
+
+    [gain, significance] = result.facts["reasons"]
+    assert (gain["rule"], gain["is_met"]) == ("gain", True)
+    assert (significance["rule"], significance["is_met"], significance["samples"]) == ("significance", False, 1000)
+    p = significance["ours"]
+    assert 0.05 < p <= 1
+    assert result.facts["promoted"] is False
+    assert result.facts["reason"] == (
+        f"p {p:.3f} in 1,000 bootstrap samples, which is more than 0.05 (promotion.max_p): the gain may be chance"
+    )
+    registry = registry_of(second)
+    verdict = latest(registry, registry.get(2))
+    assert verdict is not None
+    assert verdict.decision.model_dump(mode="json")["reasons"] == result.facts["reasons"]
+    assert (verdict.who, verdict.decision.champion, verdict.version) == ("ada@host", 1, registry.get(2).digest)
+    assert [move.who for move in registry.history("champion") + registry.history("candidate")] == ["ada@host"] * 3
+
+
+def test_a_rule_about_a_set_that_was_not_scored_is_refused_before_anything_is_stored(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"promotion.falls = news: expected one of the sets test"):
+        night(tmp_path, 97.1).register(RegisterConfig(falls={"news": {"bleu": 1}}))
+
+    assert not (tmp_path / "registry").exists()
 
 
 @pytest.mark.parametrize(
@@ -224,12 +323,24 @@ def test_a_champion_of_other_data_or_metric_is_scored_again(
     sources, references = [pair.source for pair in HELD_OUT], [pair.target for pair in HELD_OUT]
     assert scorer.asked == [(b"graph 1", sources, references, EvaluateConfig())]
     assert result.files == ()
+    registry = Registry(str(tmp_path / "registry"), "weather")
+    verdict = latest(registry, registry.get(2))
+    assert verdict is not None
+    assert verdict.decision.was_scored_again
+    [kept] = verdict.files
+    assert kept.path == "champion/test.parquet"
+    path = tmp_path / "registry/weather/versions/0002/verdicts/0001/champion/test.parquet"
+    assert pq.read_table(path).to_pydict() == {
+        "source": sources,
+        "reference": references,
+        "hypothesis": [f"again {source}" for source in sources],
+    }
 
 
 def test_a_metric_of_another_release_is_refused(tmp_path: Path) -> None:
     night(tmp_path, 97.1).register()
 
-    with pytest.raises(InputError, match=r"evaluation = .*: expected scores by tok:char of data d2 "):
+    with pytest.raises(InputError, match=r"evaluation = .*: expected bleu by tok:char of data d2 "):
         night(tmp_path, 97.5, seed=2, digest="d2").register(score=Scorer(90.0, "tok:char"))
 
     assert Registry(str(tmp_path / "registry"), "weather").alias("champion") == 1
@@ -244,21 +355,17 @@ def test_a_damaged_champion_is_named_and_not_scored(tmp_path: Path) -> None:
         night(tmp_path, 97.5, seed=2, digest="d2").register(score=never)
 
 
-@pytest.mark.parametrize("other", ["model", "pairs"])
-def test_manifests_that_do_not_belong_together_are_refused(tmp_path: Path, other: str) -> None:
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [("model", "evaluation"), ("pairs", "evaluation"), ("corpus", "pairs"), ("evaluation", "evaluation")],
+)
+def test_manifests_that_do_not_belong_together_are_refused(tmp_path: Path, other: str, named: str) -> None:
     first, second = night(tmp_path, 97.1), night(tmp_path, 97.5, seed=2, digest="d2")
-    given = {"model": first.model, "pairs": first.pairs, other: getattr(second, other)}
+    foreign = made(tmp_path / "foreign", "ingest", "corpus", {}, facts={"parts": []}, config={"other": 1})
+    mixed = replace(first, **{other: foreign if other == "corpus" else getattr(second, other)})
 
-    with pytest.raises(InputError, match=f"register inputs = {first.evaluation.directory}"):
-        register(
-            RegisterConfig(),
-            given["model"],
-            first.evaluation,
-            given["pairs"],
-            output_dir=tmp_path / "register",
-            registry=first.registry,
-            name="weather",
-        )
+    with pytest.raises(InputError, match=f"register inputs = {getattr(mixed, named).directory}"):
+        mixed.register()
 
     assert not Path(first.registry).exists()
 
@@ -284,7 +391,7 @@ def test_a_model_without_export_or_scores_is_not_stored(tmp_path: Path, missing:
     )
 
     with pytest.raises(InputError, match=missing.removesuffix("s")):
-        Night(model, evaluation, first.pairs, first.workspace, first.registry).register()
+        replace(first, model=model, evaluation=evaluation).register()
 
     assert not Path(first.registry).exists()
 
@@ -301,7 +408,7 @@ def test_a_second_run_is_reused_until_the_registry_is_another_one(tmp_path: Path
     again = first.register()
     assert again.facts == result.facts
     assert again.finished != result.finished
-    other = Night(first.model, first.evaluation, first.pairs, first.workspace, str(tmp_path / "other"))
+    other = replace(first, registry=str(tmp_path / "other"))
     night(tmp_path, 50.0, seed=3, registry=other.registry).register()
     assert other.register().facts["version"] == 2
 
@@ -317,18 +424,23 @@ def test_a_version_whose_local_record_is_gone_is_not_stored_twice(tmp_path: Path
 
 def test_other_rules_decide_again_about_the_same_version(tmp_path: Path) -> None:
     first = night(tmp_path, 97.1)
-    refused = first.register(RegisterConfig(min_bleu=99))
+    refused = first.register(RegisterConfig(min_bleu=99, max_p=1))
     assert (refused.facts["promoted"], refused.facts["champion"]) == (False, None)
 
-    accepted = first.register(RegisterConfig(min_bleu=90))
+    accepted = first.register(RegisterConfig(min_bleu=90, max_p=1))
 
-    assert (accepted.facts["version"], accepted.facts["promoted"], accepted.facts["champion"]) == (1, True, 1)
+    told = [accepted.facts[name] for name in ("version", "promoted", "champion", "verdict")]
+    assert told == [1, True, 1, 2]
+    verdict = latest(registry_of(first), registry_of(first).get(1))
+    assert verdict is not None
+    assert (verdict.number, verdict.rules["min_bleu"], verdict.decision.is_promoted) == (2, 90, True)
 
 
 KILLED = """
 import sys, time
 from pathlib import Path
 from model import register as stage
+from model.card import CardConfig
 from model.promotion import RegisterConfig
 from pipeline import manifest
 from pipeline.storage import LocalStorage
@@ -338,32 +450,38 @@ def hang(*_, **__):
     time.sleep(60)
 
 def write_all_but_the_manifest(storage, name, *data, **condition):
-    return hang() if name.endswith("manifest.json") else write(storage, name, *data, **condition)
+    return hang() if name.endswith(last) else write(storage, name, *data, **condition)
 
 workspace, registry, where = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-inputs = [manifest.read(workspace / kind) for kind in ("model", "evaluation", "pairs")]
+inputs = [manifest.read(workspace / kind) for kind in ("corpus", "pairs", "model", "evaluation")]
+last = "verdict.json" if where == "before the verdict is complete" else "0001/manifest.json"
 write = LocalStorage.write
 owner, name, instead = {
     "before the version is complete": (LocalStorage, "write", write_all_but_the_manifest),
     "before the candidate": (stage, "nominate", hang),
     "before the decision": (stage, "promote", hang),
+    "before the verdict is complete": (LocalStorage, "write", write_all_but_the_manifest),
     "before the local manifest": (manifest, "write", hang),
 }[where]
 setattr(owner, name, instead)
-stage.register(RegisterConfig(), *inputs, output_dir=workspace / "register", registry=registry, name="weather")
+stage.register(
+    RegisterConfig(max_p=1), *inputs, output_dir=workspace / "register", registry=registry, name="weather",
+    licences={}, card=CardConfig(), who="",
+)
 """
 
 
 @pytest.mark.parametrize(
-    ("where", "number"),
+    ("where", "number", "verdict"),
     [
-        ("before the version is complete", 2),
-        ("before the candidate", 1),
-        ("before the decision", 1),
-        ("before the local manifest", 1),
+        ("before the version is complete", 2, 1),
+        ("before the candidate", 1, 1),
+        ("before the decision", 1, 1),
+        ("before the verdict is complete", 1, 2),
+        ("before the local manifest", 1, 1),
     ],
 )
-def test_a_killed_run_is_finished_by_the_next(tmp_path: Path, where: str, number: int) -> None:
+def test_a_killed_run_is_finished_by_the_next(tmp_path: Path, where: str, number: int, verdict: int) -> None:
     first = night(tmp_path, 97.1)
     command = [sys.executable, "-c", KILLED, str(first.workspace), first.registry, where]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
@@ -379,6 +497,8 @@ def test_a_killed_run_is_finished_by_the_next(tmp_path: Path, where: str, number
         "registered": "",
         "promoted": True,
         "reason": "BLEU 97.10 on 1,000 test sentences, and there was no champion",
+        "reasons": [],
+        "verdict": verdict,
         "champion": number,
     }
     assert [version.number for version in registry.versions()] == [number]
