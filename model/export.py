@@ -19,6 +19,7 @@ Whoever loads one without `load` must have imported `tensorflow_text`, whose ope
 
 import shutil
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -134,8 +135,13 @@ class Translator(tf.Module):  # type: ignore[misc]
 
 
 def tokenizer_of(vocabulary: Vocabulary) -> Any:
-    """The operations of a vocabulary, for the graph."""
-    return tensorflow_text.SentencepieceTokenizer(vocabulary.proto, out_type=tf.int32)
+    """The operations of a vocabulary, for the graph.
+
+    Tokenizers of one name in a SavedModel are all the first one when it is loaded, whatever their models were
+    (https://github.com/tensorflow/text/issues/1304), so the name is made of the model.
+    """
+    name = f"vocabulary_{sha256(vocabulary.proto).hexdigest()}"
+    return tensorflow_text.SentencepieceTokenizer(vocabulary.proto, out_type=tf.int32, name=name)
 
 
 class NotTracked:
