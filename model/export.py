@@ -301,10 +301,13 @@ class Exported:
 
     def translate(self, sentences: Sequence[str]) -> list[str]:
         """Translates some sentences at once."""
+        return [best.text for best in self.best(sentences)]
+
+    def best(self, sentences: Sequence[str]) -> list[Hypothesis]:
+        """The translation of each sentence with its score."""
         if not sentences:
             return []
-        found = self._translate(sentences=tf.constant(sentences))
-        return [sentence.decode() for sentence in found["translations"].numpy()]
+        return hypotheses_of(self._translate(sentences=tf.constant(sentences)))
 
     def hypotheses(self, sentences: Sequence[str], count: int, beams: int = 0) -> list[list[Hypothesis]]:
         """The best translations of each sentence, `count` at most, in falling order; see `Translator.hypotheses`."""
@@ -323,6 +326,12 @@ class Exported:
         self, sentences: Sequence[str], seeds: Sequence[tuple[int, int]], temperature: float, top: int = 0
     ) -> list[str]:
         """Draws a translation of each sentence; see `model.walk.sample`."""
+        return [drawn.text for drawn in self.draw(sentences, seeds, temperature, top)]
+
+    def draw(
+        self, sentences: Sequence[str], seeds: Sequence[tuple[int, int]], temperature: float, top: int = 0
+    ) -> list[Hypothesis]:
+        """What `sample` gives, with its score."""
         if not sentences:
             return []
         found = self._signature("sample")(
@@ -331,7 +340,7 @@ class Exported:
             temperature=tf.constant(temperature, tf.float32),
             top=tf.constant(top),
         )
-        return [sentence.decode() for sentence in found["translations"].numpy()]
+        return hypotheses_of(found)
 
     def attend(self, sentences: Sequence[str]) -> list[Attended]:
         """Translates some sentences and tells what each piece was written from."""
@@ -357,6 +366,12 @@ class Exported:
             has = ", ".join(sorted(self._loaded.signatures))
             raise InputError("model", f"one with {has}", f"a model with the signature {name}", "trained long ago?")
         return found
+
+
+def hypotheses_of(found: Mapping[str, tf.Tensor]) -> list[Hypothesis]:
+    """One translation of each sentence."""
+    rows = zip(found["translations"].numpy().tolist(), found["scores"].numpy().tolist(), strict=True)
+    return [Hypothesis(text.decode(), score) for text, score in rows]
 
 
 def attended(text: bytes, score: float, source: Any, target: Any, attention: Any) -> Attended:
