@@ -188,6 +188,40 @@ def translate(text: tuple[str, ...], registry: str, name: str | None, model: str
 
 @cli.command(cls=ManPage)
 @registered
+@click.option(
+    "--format", "form", type=click.Choice(["savedmodel", "ctranslate2"]), default="savedmodel", show_default=True
+)
+@click.option("--to", type=click.Path(path_type=Path), required=True, help="Where to write.")
+@click.option("--batch", type=click.IntRange(1, 4096), help="Of savedmodel: sentences of each call; any without it.")
+@click.option("--quantization", type=click.Choice(["float32", "int8"]), help="Of ctranslate2; float32 without it.")
+def export(
+    registry: str, name: str | None, model: str, *, form: str, to: Path, batch: int | None, quantization: Any
+) -> None:
+    """Write a registered model in a form that other programs serve.
+
+        nightshift export --to served/weather                  # served/weather/3/saved_model.pb, for TensorFlow Serving
+        nightshift export --to served/weather-8 --batch 8      # takes 8 sentences at a time, no more and no fewer
+        nightshift export --format ctranslate2 --quantization int8 --to served/weather-ct2
+
+    A SavedModel answers raw text: its signature `serving_default` is `translate`. CTranslate2 runs transformers only;
+    its folder holds the SentencePiece model, and nightshift.json says in which Unicode form text must come.
+    """
+    from flows import exporting
+    from flows.use import Chosen
+
+    chosen = Chosen(registry, name, model)
+    if form == "ctranslate2":
+        if batch:
+            raise InputError("--batch", batch, "--format savedmodel beside it", "CTranslate2 takes any number")
+        click.echo(exporting.export_ctranslate2(chosen, to, quantization or "float32"))
+        return
+    if quantization:
+        raise InputError("--quantization", quantization, "--format ctranslate2 beside it")
+    click.echo(exporting.export_saved_model(chosen, to, batch))
+
+
+@cli.command(cls=ManPage)
+@registered
 @serving_options
 @click.option("--without-token", is_flag=True, help="Let everybody use it who can reach it.")
 def serve(registry: str, name: str | None, model: str, *, without_token: bool, **limits: Any) -> None:

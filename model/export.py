@@ -285,7 +285,7 @@ class Exported:
     """
 
     def __init__(self, loaded: Any) -> None:
-        self._loaded = loaded  # whoever lets go of it lets go of its variables
+        self.loaded = loaded  # whoever lets go of it lets go of its variables
         self.frame_size = int(getattr(loaded, "frame_size", 0))  # 0: sources are text
         self._translate = loaded.signatures["translate"]
         self._score = loaded.signatures["score"]
@@ -361,9 +361,9 @@ class Exported:
 
     def _signature(self, name: str, *inputs: str) -> Any:
         """A signature with some inputs, which models of earlier versions do not have."""
-        found = self._loaded.signatures.get(name)
+        found = self.loaded.signatures.get(name)
         if found is None or not set(inputs) <= set(found.structured_input_signature[1]):
-            has = ", ".join(sorted(self._loaded.signatures))
+            has = ", ".join(sorted(self.loaded.signatures))
             raise InputError("model", f"one with {has}", f"a model with the signature {name}", "trained long ago?")
         return found
 

@@ -13,7 +13,6 @@ Letters: I inputs, O outputs, V pieces, D width.
 """
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -43,22 +42,20 @@ def convert(
     *,
     quantization: Quantization,
 ) -> None:
-    """Writes a transformer as a model of CTranslate2; the folder appears when it is complete.
+    """Writes a transformer as a model of CTranslate2.
 
     Args:
         weights: by the names of the network's variables; see `weights_of`.
         config: what it was trained with.
         vocabulary: what it cuts text into.
         form: Unicode form of the text it learned from.
-        folder: where it goes; a folder that is there is refused.
+        folder: where it goes, a folder that is there and empty.
         quantization: numbers that kernels and token vectors are kept in.
 
     Raises:
         InputError: the network is recurrent, or the package ctranslate2 is not installed.
     """
     check(config.model)
-    if folder.exists():
-        raise InputError("--to", folder, "a folder that does not exist yet")
     spec = spec_of(weights, config.model)
     pieces = [vocabulary.piece(token) for token in range(vocabulary.size)]
     spec.register_source_vocabulary(pieces)
@@ -69,17 +66,10 @@ def convert(
     spec.config.layer_norm_epsilon = EPSILON
     spec.validate()
     spec.optimize(quantization=None if quantization == "float32" else quantization)
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        spec.save(str(partial))
-        (partial / "vocabulary.model").write_bytes(vocabulary.proto)
-        known = {"unicode_form": form, "search": config.search.model_dump(), "longest": PLACES}
-        (partial / "nightshift.json").write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    spec.save(str(folder))
+    (folder / "vocabulary.model").write_bytes(vocabulary.proto)
+    known = {"unicode_form": form, "search": config.search.model_dump(), "longest": PLACES}
+    (folder / "nightshift.json").write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
 
 
 def check(config: ModelConfig) -> None:
