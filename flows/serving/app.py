@@ -17,6 +17,7 @@ from flows.serving.batcher import Batcher, OverloadedError
 from flows.serving.config import ServeConfig
 from flows.serving.guard import Guard
 from flows.serving.in_service import How, InService, Translated
+from pipeline.errors import InputError
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:"
 
@@ -114,6 +115,10 @@ def create_app(service: InService, config: ServeConfig, token: str | None) -> Fa
     @app.exception_handler(HTTPException)
     async def refused(_: Request, error: HTTPException) -> JSONResponse:
         return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+    @app.exception_handler(InputError)
+    async def impossible(_: Request, error: InputError) -> JSONResponse:
+        return JSONResponse({"error": str(error)}, 422)  # such as attention of a model that has none
 
     @app.exception_handler(OverloadedError)
     async def overloaded(_: Request, __: OverloadedError) -> JSONResponse:
