@@ -132,7 +132,7 @@ def checked(number: int, sentence: str) -> str:
     try:
         return sentence.encode().decode().strip()
     except UnicodeEncodeError as error:
-        shown = sentence.encode(errors="backslashreplace").decode()
+        shown = sentence.strip().encode(errors="backslashreplace").decode()
         raise InputError(f"sentence {number}", shown[:60], "UTF-8", "saved in another encoding?") from error
 
 

@@ -29,19 +29,26 @@ def serve(chosen: Chosen, config: ServeConfig, *, without_token: bool) -> None:
         from flows.serving.in_service import InService
 
         service = InService(chosen)
-        app = create_app(service, config, token)
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=LAST_ANSWERS
-            )
+        settings = uvicorn.Config(
+            create_app(service, config, token),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=LAST_ANSWERS,
         )
+
+        class Server(uvicorn.Server):
+            """Says where it is as soon as it answers there."""
+
+            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                await super().startup(sockets)
+                number, name = service.served.version.number, service.registry.name
+                log.info("serve            version %d of %s on %s", number, name, url(port))
+
         # uvicorn raises a signal again when all is done, and for us that is a good end.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: None)
-        log.info(
-            "serve            version %d of %s on %s", service.served.version.number, service.registry.name, url(port)
-        )
-        server.run(sockets=[port])
+        Server(settings).run(sockets=[port])
 
 
 def bound(config: ServeConfig) -> socket.socket:

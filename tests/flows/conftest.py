@@ -183,3 +183,9 @@ def until(look: Any, seconds: float = 60) -> Any:
 def plain_environment() -> dict[str, str]:
     """Without a token of whoever runs the tests."""
     return {name: value for name, value in os.environ.items() if name != "NIGHTSHIFT_TOKEN"}
+
+
+@pytest.fixture(scope="session")
+def wait_until() -> Any:
+    """`until`, for tests."""
+    return until
