@@ -59,13 +59,13 @@ def export_ctranslate2(chosen: Chosen, to: Path, quantization: Literal["float32"
     with tensorflow_quietly():
         from model.to_ctranslate2 import check, convert, weights_of
     from pipeline.cleaning import CleanConfig
-    from pipeline.vocabulary import Vocabulary
+    from pipeline.vocabularies import MODELS, Vocabularies
 
     check(config.model)
-    vocabulary = Vocabulary.load(files / "vocabulary.model")
-    weights = weights_of(files / EXPORT, config, vocabulary)
+    pieces = Vocabularies.of({path.name: path.read_bytes() for path in files.glob(MODELS)})
+    weights = weights_of(files / EXPORT, config, pieces)
     form = CleanConfig(**version.configs["clean"]).normalize.form
-    return placed(to, lambda partial: convert(weights, config, vocabulary, form, partial, quantization=quantization))
+    return placed(to, lambda partial: convert(weights, config, pieces, form, partial, quantization=quantization))
 
 
 def fetched(chosen: Chosen) -> tuple[Version, Path]:

@@ -2,8 +2,8 @@
 
     folder/
         model.bin, config.json         the network: weights as float32, or as int8 with a scale for each row
-        shared_vocabulary.json         the pieces, in the order of their ids
-        vocabulary.model               SentencePiece, which is no part of CTranslate2's graph
+        shared_vocabulary.json         the pieces, in the order of their ids; or source_ and target_vocabulary.json
+        vocabulary.model               SentencePiece, which it leaves to its user; or source.model and target.model
         nightshift.json                what its user must do as the SavedModel does: Unicode form, search
 
 Both translate alike with the same search. What differs: CTranslate2 divides a hypothesis by length ** penalty, where we
@@ -26,6 +26,7 @@ from model.config import ModelConfig, TrainConfig
 from model.norm import EPSILON
 from model.transformer import sinusoids
 from pipeline.errors import InputError
+from pipeline.vocabularies import Vocabularies
 from pipeline.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
 
 Weights = Mapping[str, np.ndarray[Any, np.dtype[np.float32]]]
@@ -36,7 +37,7 @@ PLACES: Final = 4096  # positions with a sinusoid: the longest sentence, in piec
 def convert(
     weights: Weights,
     config: TrainConfig,
-    vocabulary: Vocabulary,
+    pieces: Vocabularies,
     form: str,
     folder: Path,
     *,
@@ -47,7 +48,7 @@ def convert(
     Args:
         weights: by the names of the network's variables; see `weights_of`.
         config: what it was trained with.
-        vocabulary: what it cuts text into.
+        pieces: what it cuts text into.
         form: Unicode form of the text it learned from.
         folder: where it goes, a folder that is there and empty.
         quantization: numbers that kernels and token vectors are kept in.
@@ -57,17 +58,17 @@ def convert(
     """
     check(config.model)
     spec = spec_of(weights, config.model)
-    pieces = [vocabulary.piece(token) for token in range(vocabulary.size)]
-    spec.register_source_vocabulary(pieces)
-    spec.register_target_vocabulary(pieces)
-    spec.config.unk_token, spec.config.bos_token, spec.config.eos_token = (pieces[token] for token in (UNK, BOS, EOS))
-    spec.config.decoder_start_token = pieces[BOS]
+    spec.register_source_vocabulary(all_of(pieces.source))
+    spec.register_target_vocabulary(all_of(pieces.target))
+    unknown, begin, end = (pieces.target.piece(token) for token in (UNK, BOS, EOS))  # the same on both sides
+    spec.config.unk_token, spec.config.bos_token, spec.config.eos_token = unknown, begin, end
+    spec.config.decoder_start_token = begin
     spec.config.add_source_eos = True
     spec.config.layer_norm_epsilon = EPSILON
     spec.validate()
     spec.optimize(quantization=None if quantization == "float32" else quantization)
     spec.save(str(folder))
-    (folder / "vocabulary.model").write_bytes(vocabulary.proto)
+    pieces.write(folder)
     known = {"unicode_form": form, "search": config.search.model_dump(), "longest": PLACES}
     (folder / "nightshift.json").write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
 
@@ -87,10 +88,16 @@ def check(config: ModelConfig) -> None:
         raise InputError(parameter, "ctranslate2", "the package ctranslate2 beside it", cause) from error
 
 
-def weights_of(saved_model: Path, config: TrainConfig, vocabulary: Vocabulary) -> Weights:
+def all_of(vocabulary: Vocabulary) -> list[str]:
+    """The text of each token."""
+    return [vocabulary.piece(token) for token in range(vocabulary.size)]
+
+
+def weights_of(saved_model: Path, config: TrainConfig, pieces: Vocabularies) -> Weights:
     """The weights of an exported model by their names; it keeps them in the order of the network's variables."""
     stored = tf.train.load_checkpoint(str(saved_model / "variables" / "variables"))
-    names = [weight.path for weight in build_model(config.model, vocabulary.size, config.seed).trainable_variables]
+    network = build_model(config.model, pieces.target.size, config.seed, pieces.source_size)
+    names = [weight.path for weight in network.trainable_variables]
     return {
         name: stored.get_tensor(f"weights/{number}/.ATTRIBUTES/VARIABLE_VALUE") for number, name in enumerate(names)
     }

@@ -28,6 +28,7 @@ def two_versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from model.export import save
     from model.registry import Registry
     from pipeline.cleaning import CleanConfig
+    from pipeline.vocabularies import Vocabularies
     from pipeline.vocabulary import Vocabulary, VocabularyConfig, train_vocabulary
 
     folder = tmp_path_factory.mktemp("two")
@@ -41,7 +42,7 @@ def two_versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
         config = TrainConfig(model=network, search=SearchConfig(max_length=8))
         weights = {w.path: w.numpy() for w in build_model(network, vocabulary.size, 5).trainable_variables}
         export = folder / architecture
-        save(weights, config, vocabulary, "NFC", export)
+        save(weights, config, Vocabularies.shared(vocabulary), "NFC", export)
         files = {f"export/{path.relative_to(export)}": path for path in export.rglob("*") if path.is_file()}
         registry.add(
             files | {"vocabulary.model": folder / "vocabulary.model"},

@@ -13,6 +13,7 @@ from model.export import Exported, save
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest
 from pipeline.pairs import read_pairs
+from pipeline.vocabularies import Vocabularies
 from pipeline.vocabulary import Vocabulary
 
 
@@ -34,7 +35,7 @@ def sources(toy: Any) -> list[str]:
 def untrained(folder: Path, vocabulary: Vocabulary, config: TrainConfig) -> Path:
     """An export of first weights."""
     weights = {w.path: w.numpy() for w in build_model(config.model, vocabulary.size, 1).trainable_variables}
-    save(weights, config, vocabulary, "NFC", folder)
+    save(weights, config, Vocabularies.shared(vocabulary), "NFC", folder)
     return folder
 
 

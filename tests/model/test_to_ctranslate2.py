@@ -17,7 +17,8 @@ from model.export import Exported, Translator
 from model.stages import train
 from model.to_ctranslate2 import PLACES, convert, weights_of
 from pipeline.errors import InputError
-from pipeline.vocabulary import BOS, PAD, UNK, Vocabulary
+from pipeline.vocabularies import Vocabularies
+from pipeline.vocabulary import BOS, PAD, UNK, Vocabulary, VocabularyConfig, train_vocabulary
 
 ctranslate2 = pytest.importorskip("ctranslate2")
 
@@ -27,8 +28,8 @@ NETWORK = {"architecture": "transformer", "embedding_size": 32, "feedforward_uni
 
 
 @pytest.fixture(scope="module")
-def vocabulary(toy: Any) -> Vocabulary:
-    return Vocabulary.load(toy.vocabulary.path("vocabulary.model"))
+def pieces(toy: Any) -> Vocabularies:
+    return Vocabularies.read(toy.vocabulary)
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +42,14 @@ def learned(toy: Any, toy_config: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def converted(learned: Any, vocabulary: Vocabulary, toy_config: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def converted(learned: Any, pieces: Vocabularies, toy_config: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """That model in both of CTranslate2's forms."""
     folder = tmp_path_factory.mktemp("converted")
     config = toy_config().model_validate(learned.config)
     for kind in ("float32", "int8"):
-        weights = weights_of(learned.directory / "export", config, vocabulary)
+        weights = weights_of(learned.directory / "export", config, pieces)
         (folder / kind).mkdir()
-        convert(weights, config, vocabulary, "NFC", folder / kind, quantization=kind)
+        convert(weights, config, pieces, "NFC", folder / kind, quantization=kind)
     return folder
 
 
@@ -67,19 +68,32 @@ def translated(folder: Path, sentences: Sequence[str], beams: int) -> list[str]:
 
 
 @pytest.mark.parametrize("tied", [True, False])
-def test_every_weight_finds_its_place(tied: bool, vocabulary: Vocabulary, toy_config: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("are_shared", [True, False])
+def test_every_weight_finds_its_place(
+    tied: bool, are_shared: bool, pieces: Vocabularies, toy_config: Any, tmp_path: Path
+) -> None:
     """Weights, scales, offsets and biases are all drawn at random, so that one in a wrong place changes the scores."""
+    if not are_shared:
+        smaller = train_vocabulary(VocabularyConfig(size=30, character_coverage=1), SENTENCES)
+        pieces = Vocabularies(Vocabulary(smaller), pieces.target)
     config = toy_config(model=ModelConfig(**NETWORK, tied=tied, encoder_layers=3, decoder_layers=2))
-    network, chance = build_model(config.model, vocabulary.size, 1), np.random.default_rng(7)
+    network = build_model(config.model, pieces.target.size, 1, pieces.source_size)
+    chance = np.random.default_rng(7)
     weights = {
         weight.path: weight.numpy() + chance.normal(scale=0.3, size=weight.shape).astype(np.float32)
         for weight in network.trainable_variables
     }
     weights["seq2seq/output_bias"][[PAD, UNK, BOS]] = -1e9  # CTranslate2's softmax is over what can be written
-    convert(weights, config, vocabulary, "NFC", tmp_path, quantization="float32")
-    sources, targets = ["rain snow", "fog", "sun wind hail frost"], ["snow rain", "heat heat heat", "fog"]
-    ours = Translator(weights, config, vocabulary, "NFC").score(tf.constant(sources), tf.constant(targets))
-    theirs = ctranslate2.Translator(str(tmp_path)).score_batch(cut(tmp_path, sources), cut(tmp_path, targets))
+    convert(weights, config, pieces, "NFC", tmp_path, quantization="float32")
+    names = {path.name for path in tmp_path.glob("*.model")}
+    assert names == ({"vocabulary.model"} if are_shared else {"source.model", "target.model"})
+    sources, targets = ["rain snow", "fog", "sun wind hail"], ["snow rain", "heat heat heat", "fog"]
+    ours = Translator(weights, config, pieces, "NFC").score(tf.constant(sources), tf.constant(targets))
+    cut_up = [
+        [[one.piece(token) for token in ids] for ids in one.encode(texts)]
+        for one, texts in ((pieces.source, sources), (pieces.target, targets))
+    ]
+    theirs = ctranslate2.Translator(str(tmp_path)).score_batch(*cut_up)
     assert [len(one.log_probs) for one in theirs] == ours["tokens"].numpy().tolist()
     np.testing.assert_allclose(
         [sum(one.log_probs) for one in theirs], ours["log_probabilities"].numpy(), rtol=1e-4, atol=1e-4
@@ -108,14 +122,14 @@ def test_eight_bits_cost_little(converted: Path) -> None:
     assert sizes[0] < sizes[1]
 
 
-def test_a_folder_says_how_its_model_is_used(converted: Path, vocabulary: Vocabulary) -> None:
+def test_a_folder_says_how_its_model_is_used(converted: Path, pieces: Vocabularies) -> None:
     known = json.loads((converted / "int8/nightshift.json").read_text())
     search = {"beams": 1, "length_penalty": 0.0, "max_length": 30}
     assert known == {"unicode_form": "NFC", "search": search, "longest": PLACES}
-    assert (converted / "int8/vocabulary.model").read_bytes() == vocabulary.proto
+    assert (converted / "int8/vocabulary.model").read_bytes() == pieces.target.proto
 
 
-def test_what_cannot_be_converted_is_named(vocabulary: Vocabulary, toy_config: Any, tmp_path: Path) -> None:
+def test_what_cannot_be_converted_is_named(pieces: Vocabularies, toy_config: Any, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"--format = ctranslate2: expected savedmodel .*architecture lstm"):
-        convert({}, toy_config(), vocabulary, "NFC", tmp_path, quantization="int8")
+        convert({}, toy_config(), pieces, "NFC", tmp_path, quantization="int8")
     assert list(tmp_path.iterdir()) == []
