@@ -31,6 +31,7 @@ from pipeline.vocabulary import BOS, EOS, PAD, UNK, Vocabulary
 
 Weights = Mapping[str, np.ndarray[Any, np.dtype[np.float32]]]
 Quantization = Literal["float32", "int8"]
+VALUE: Final = "{}/.ATTRIBUTES/VARIABLE_VALUE"  # how a SavedModel calls what a variable holds
 PLACES: Final = 4096  # positions with a sinusoid: the longest sentence, in pieces, on either side
 
 
@@ -79,8 +80,6 @@ def check(config: ModelConfig) -> None:
     if config.architecture != "transformer":
         cause = f"this model is of the architecture {config.architecture}, which CTranslate2 has not"
         raise InputError(parameter, "ctranslate2", "savedmodel", cause)
-    if config.frame_size:
-        raise InputError(parameter, "ctranslate2", "savedmodel", "its sources are frames, which CTranslate2 reads not")
     try:
         import ctranslate2  # noqa: F401
     except ModuleNotFoundError as error:
@@ -94,13 +93,19 @@ def all_of(vocabulary: Vocabulary) -> list[str]:
 
 
 def weights_of(saved_model: Path, config: TrainConfig, pieces: Vocabularies) -> Weights:
-    """The weights of an exported model by their names; it keeps them in the order of the network's variables."""
+    """The weights of an exported model by their names; it keeps them in the order of the network's variables.
+
+    Raises:
+        InputError: its sources are frames.
+    """
     stored = tf.train.load_checkpoint(str(saved_model / "variables" / "variables"))
+    if stored.has_tensor(VALUE.format("frame_size")):
+        raise InputError(
+            "--format", "ctranslate2", "savedmodel", "this model's sources are frames of numbers, not text"
+        )
     network = build_model(config.model, pieces.target.size, config.seed, pieces.source_size)
     names = [weight.path for weight in network.trainable_variables]
-    return {
-        name: stored.get_tensor(f"weights/{number}/.ATTRIBUTES/VARIABLE_VALUE") for number, name in enumerate(names)
-    }
+    return {name: stored.get_tensor(VALUE.format(f"weights/{number}")) for number, name in enumerate(names)}
 
 
 def spec_of(weights: Weights, config: ModelConfig) -> Any:

@@ -53,6 +53,14 @@ def converted(learned: Any, pieces: Vocabularies, toy_config: Any, tmp_path_fact
     return folder
 
 
+class Framed(tf.Module):
+    """What tells an export whose sources are frames."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.frame_size = tf.Variable(6, trainable=False)
+
+
 def cut(folder: Path, sentences: Sequence[str]) -> list[list[str]]:
     """Sentences in pieces, by the SentencePiece model that lies in the folder."""
     vocabulary = Vocabulary.load(folder / "vocabulary.model")
@@ -132,4 +140,6 @@ def test_a_folder_says_how_its_model_is_used(converted: Path, pieces: Vocabulari
 def test_what_cannot_be_converted_is_named(pieces: Vocabularies, toy_config: Any, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"--format = ctranslate2: expected savedmodel .*architecture lstm"):
         convert({}, toy_config(), pieces, "NFC", tmp_path, quantization="int8")
-    assert list(tmp_path.iterdir()) == []
+    tf.saved_model.save(Framed(), str(tmp_path))
+    with pytest.raises(InputError, match=r"--format = ctranslate2: expected savedmodel .*sources are frames"):
+        weights_of(tmp_path, toy_config(model=ModelConfig(**NETWORK)), pieces)
