@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from flows.mistakes import Group
+
 if TYPE_CHECKING:
     from model.registry import Registry
 
@@ -20,7 +22,7 @@ def located(command: Callable[..., None]) -> Callable[..., None]:
 reason = click.option("--why", help="Kept in the history.", default="", metavar="TEXT")
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @located
 def models(**_: Any) -> None:
     """Show registered versions, and say which is in service.

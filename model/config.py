@@ -72,6 +72,11 @@ class ModelConfig(Frozen):
                 raise PydanticCustomError("unequal_widths", allowed, {"memory": memory})
         return form
 
+    @property
+    def has_attention(self) -> bool:
+        """Whether the decoder looks at the source's positions."""
+        return self.architecture == "transformer" or self.attention != "none"
+
     @field_validator("heads")
     @classmethod
     def _divide_the_width(cls, heads: int, info: ValidationInfo) -> int:

@@ -15,7 +15,7 @@ def look(config: TrainConfig, output_dir: Path) -> Outside:
     return Outside({"warm_start": input_record(found)} if found else {})
 
 
-@stage("train", section="train", version=2, takes=("shards", "vocabulary"), makes="model", resumes=True, outside=look)
+@stage("train", section="train", version=3, takes=("shards", "vocabulary"), makes="model", resumes=True, outside=look)
 def train(
     config: TrainConfig, shards: Manifest, vocabulary: Manifest, *, folder: Path, devices: DeviceConfig
 ) -> Outcome:
