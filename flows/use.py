@@ -92,16 +92,15 @@ def translate(
 
 def answers(exported: Exported, block: Sequence[tuple[int, str]], wanted: Wanted) -> list[list[Hypothesis]]:
     """The translations of numbered sentences, in their order."""
-    from model.evaluate import chunks
+    from model.evaluate import in_batches
 
-    found: list[list[Hypothesis]] = [[] for _ in block]
-    lengths = [len(sentence) for _, sentence in block]
-    order = sorted((row for row, length in enumerate(lengths) if length), key=lengths.__getitem__)
-    for rows in chunks(order, lengths, BATCH):
-        numbers, texts = zip(*(block[row] for row in rows), strict=True)
-        for row, hypotheses in zip(rows, wanted.ask(exported, texts, numbers), strict=True):
-            found[row] = hypotheses
-    return found
+    def ask(sentences: Sequence[str], numbers: Sequence[str]) -> list[list[Hypothesis]]:
+        return wanted.ask(exported, sentences, [int(number) for number in numbers])
+
+    asked = [(sentence, str(number)) for number, sentence in block if sentence]
+    columns = list(zip(*asked, strict=True)) or [(), ()]
+    found = iter(in_batches(ask, BATCH, *columns, frame_size=exported.frame_size))
+    return [next(found) if sentence else [] for _, sentence in block]
 
 
 def attend(sentence: str, chosen: Chosen) -> Attended:
