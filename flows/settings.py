@@ -296,7 +296,7 @@ def described(key: str, field: FieldInfo) -> list[tuple[str, str]]:
     names = (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))
     ranges = [f"{word} {getattr(limits[name], name)}" for name, word in names if name in limits]
     choices = [f"one of {', '.join(map(str, get_args(field.annotation)))}"] if is_choice(field.annotation) else []
-    default = "none" if field.default in ("", ()) else field.default
+    default = "none" if field.default in ("", (), {}) else field.default
     return [(key, f"{field.description} ({', '.join([f'default {default}', *ranges, *choices])})")]
 
 
