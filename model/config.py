@@ -184,6 +184,22 @@ class EvaluateConfig(StageConfig):
     bleu_tokenizer: Literal["13a", "intl", "zh", "char", "none"] = Field(
         "13a", description="How sacreBLEU cuts sentences into words; zh for Chinese, char for text without spaces."
     )
+    metrics: tuple[Literal["ter", "exact_match", "token_error_rate", "rouge_l"], ...] = Field(
+        (), description="What is measured beside loss, BLEU and chrF; ter takes seconds where sentences have 30 words."
+    )
+    robustness: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="Sentences of each test set that are also translated with typing errors, in capitals, without "
+        "their full stop and with doubled spaces; 0: none.",
+    )
+    pictures: int = Field(
+        1,
+        ge=0,
+        le=3,
+        description="Attention pictures of the best, of the median and of the worst sentences of a test set, each.",
+    )
 
 
 class DeviceConfig(Frozen):

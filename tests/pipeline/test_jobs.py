@@ -28,7 +28,7 @@ WEATHER = [(pair.source, pair.target) for pair in weather_pairs("en", "fr", 600,
 
 
 def corpus_of(folder, pairs, parts=1, sets=(), **splits):
-    """A corpus of text files, the training pairs spread over some number of them; `sets` names those of `corpus.sets`."""
+    """A corpus of text files, the training pairs spread over some number of them; `sets` names further ones."""
     folder.mkdir(parents=True, exist_ok=True)
     sources = {}
     for split, number, rows in [("train", parts, pairs), *((name, 1, rows) for name, rows in splits.items())]:
