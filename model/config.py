@@ -185,7 +185,9 @@ class EvaluateConfig(StageConfig):
         "13a", description="How sacreBLEU cuts sentences into words; zh for Chinese, char for text without spaces."
     )
     metrics: tuple[Literal["ter", "exact_match", "token_error_rate", "rouge_l"], ...] = Field(
-        (), description="What is measured beside loss, BLEU and chrF; ter takes seconds where sentences have 30 words."
+        (),
+        description="What is measured beside loss, BLEU and chrF: ter, which takes seconds for sentences of 30 words, "
+        "exact_match, token_error_rate, rouge_l.",
     )
     robustness: int = Field(
         0,

@@ -63,7 +63,7 @@ def evaluate_sets(
         length_ratio                                BLEU's tokens of the outputs to those of the references
         loss                                        nats per token of the model's vocabulary, the closing one included
         perplexity                                  e to the power of it
-        empty_share, repeating_share, unknown_share of the outputs, 0 to 1; see `model.outputs`
+        empty, repeating, unknown_rate of the outputs, 0 to 1; see `model.outputs`
         by_length                                   BLEU by the number of words in the source
         robustness                                  BLEU of disturbed sources, and how far it falls
     """
@@ -161,12 +161,14 @@ def with_robustness(
     expected, found = [references[row] for row in rows], [scores.hypotheses[row] for row in rows]
     base = measure(found, expected, config.bleu_tokenizer)["bleu"]
     result: dict[str, Any] = {"sentences": len(rows), "bleu": base}
-    for name, disturb in DISTURBANCES.items():
-        disturbed = {row: text for row in rows if (text := disturb(sources[row])) != sources[row]}
-        answers = dict(zip(disturbed, translate(list(disturbed.values())), strict=True)) if disturbed else {}
-        outputs = [answers.get(row, scores.hypotheses[row]) for row in rows]
-        bleu = measure(outputs, expected, config.bleu_tokenizer)["bleu"]
-        result[name] = {"changed": len(disturbed), "bleu": bleu, "fall": base - bleu}
+    disturbed = {name: [disturb(sources[row]) for row in rows] for name, disturb in DISTURBANCES.items()}
+    given = {sources[row] for row in rows}
+    texts = sorted({text for of in disturbed.values() for text in of} - given)
+    answers = dict(zip(texts, translate(texts), strict=True)) | {sources[row]: scores.hypotheses[row] for row in rows}
+    for name, of in disturbed.items():
+        bleu = measure([answers[text] for text in of], expected, config.bleu_tokenizer)["bleu"]
+        changed = sum(text != sources[row] for text, row in zip(of, rows, strict=True))
+        result[name] = {"changed": changed, "bleu": bleu, "fall": base - bleu}
     return Scores({**scores.values, "robustness": result}, scores.hypotheses)
 
 

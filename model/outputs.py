@@ -20,13 +20,13 @@ def describe(hypotheses: Sequence[str], references: Sequence[str]) -> dict[str, 
     An output is counted as empty where the reference is not, and as repeating where the reference does not repeat.
 
     >>> describe(["", "so so so", "a ⁇"], ["yes", "well", "a b"])  # doctest: +ELLIPSIS
-    {'empty_share': 0.333..., 'repeating_share': 0.333..., 'unknown_share': 0.333...}
+    {'empty': 0.333..., 'repeating': 0.333..., 'unknown_rate': 0.333...}
     """
     pairs = list(zip(hypotheses, references, strict=True))
     counts = {
-        "empty_share": sum(not one.strip() and bool(other.strip()) for one, other in pairs),
-        "repeating_share": sum(is_repeating(one) and not is_repeating(other) for one, other in pairs),
-        "unknown_share": sum(UNKNOWN in one for one in hypotheses),
+        "empty": sum(not one.strip() and bool(other.strip()) for one, other in pairs),
+        "repeating": sum(is_repeating(one) and not is_repeating(other) for one, other in pairs),
+        "unknown_rate": sum(UNKNOWN in one for one in hypotheses),
     }
     return {name: count / len(pairs) for name, count in counts.items()}
 

@@ -30,7 +30,7 @@ def test_a_phrase_three_times_in_a_row_is_a_repetition(text, repeats):
 
 def test_what_the_reference_does_too_is_no_fault():
     found = describe(["", "", "ha ha ha", "ha ha ha", "x ⁇ y"], ["", "a", "ha ha ha", "ha", "x z y"])
-    assert found == {"empty_share": 0.2, "repeating_share": 0.2, "unknown_share": 0.2}
+    assert found == {"empty": 0.2, "repeating": 0.2, "unknown_rate": 0.2}
 
 
 def test_buckets_hold_each_pair_once():
