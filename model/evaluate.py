@@ -20,7 +20,6 @@ from model.robustness import DISTURBANCES, chosen_rows
 from model.samples import choose
 from pipeline.batching import in_batches
 from pipeline.errors import InputError
-from pipeline.frames import count_frames
 from pipeline.manifest import Manifest, sha256_of_json, write_atomically
 from pipeline.pairs import read_pairs
 from pipeline.stage import Outcome
@@ -72,7 +71,7 @@ def evaluate_sets(
 
     def translate(sentences: Sequence[str]) -> list[str]:
         found = decode(saved_model, sentences, scratch) if decode else None
-        return in_batches(exported.translate, config.batch_size, sentences) if found is None else found
+        return found if found is not None else translate_here(exported, sentences, config.batch_size)
 
     scores: dict[str, Scores] = {}
     samples: dict[str, dict[str, list[Any]]] = {}
@@ -84,7 +83,7 @@ def evaluate_sets(
         samples[name] = choose(sources, hypotheses, references)
         if name != "dev":
             draw_pictures(exported, samples[name], config.pictures, sources, folder / "attention" / name)
-            if config.robustness:
+            if config.robustness and not exported.frame_size:
                 scores[name] = with_robustness(scores[name], sources, references, config, translate)
     if scratch.exists():
         shutil.rmtree(scratch)
@@ -127,11 +126,7 @@ def score(
     if not sources or len(sources) != len(references):
         given = f"{len(sources)} sources and {len(references)} references"
         raise InputError("evaluation pairs", given, "as many references as sources, at least one of each")
-    hypotheses = (
-        translate(sources)
-        if translate
-        else in_batches(exported.translate, config.batch_size, sources, frame_size=exported.frame_size)
-    )
+    hypotheses = translate(sources) if translate else translate_here(exported, sources, config.batch_size)
     scored = in_batches(
         lambda *pairs: list(zip(*exported.score(*pairs), strict=True)),
         config.batch_size,
@@ -148,6 +143,11 @@ def score(
         "data_digest": sha256_of_json(list(zip(sources, references, strict=True))),
     }
     return Scores(values, tuple(hypotheses))
+
+
+def translate_here(exported: Exported, sentences: Sequence[str], batch_size: int) -> list[str]:
+    """Translates in this process."""
+    return in_batches(exported.translate, batch_size, sentences, frame_size=exported.frame_size)
 
 
 def with_robustness(

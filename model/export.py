@@ -301,7 +301,7 @@ class Exported:
 
     def has(self, name: str) -> bool:
         """Whether there is a signature of that name."""
-        return name in self._loaded.signatures
+        return name in self.loaded.signatures
 
     def translate(self, sentences: Sequence[str]) -> list[str]:
         """Translates some sentences at once."""

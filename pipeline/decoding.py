@@ -65,9 +65,10 @@ class ServedModel(ModelHandler[Part, Answers, Any]):
         """Translates parts."""
         import tensorflow as tf
 
+        frame_size = int(getattr(model, "frame_size", 0))  # where sources are frames, which are written as text
         for part in batch:
             rows: list[tuple[int, str, str]] = []
-            for numbers in batches(self.batch_size, part.sentences):
+            for numbers in batches(self.batch_size, part.sentences, frame_size=frame_size):
                 sentences = [part.sentences[number] for number in numbers]
                 found = model.signatures["translate"](sentences=tf.constant(sentences, tf.string))
                 texts = [text.decode() for text in found["translations"].numpy().tolist()]
