@@ -95,7 +95,7 @@ def answers(exported: Exported, block: Sequence[tuple[int, str]], wanted: Wanted
     """The translations of numbered sentences, in their order."""
     found: list[list[Hypothesis]] = [[] for _ in block]
     asked = [row for row, (_, sentence) in enumerate(block) if sentence]
-    for places in batches(BATCH, [block[row][1] for row in asked]):
+    for places in batches(BATCH, [block[row][1] for row in asked], frame_size=exported.frame_size):
         rows = [asked[place] for place in places]
         numbers, texts = zip(*(block[row] for row in rows), strict=True)
         for row, hypotheses in zip(rows, wanted.ask(exported, texts, numbers), strict=True):
