@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.registry import Registry, resolve_name
+from pipeline.batching import batches
 from pipeline.errors import InputError
 from pipeline.frames import from_text, may_be_frames
 from pipeline.quiet import tensorflow_quietly
@@ -92,15 +93,14 @@ def translate(
 
 def answers(exported: Exported, block: Sequence[tuple[int, str]], wanted: Wanted) -> list[list[Hypothesis]]:
     """The translations of numbered sentences, in their order."""
-    from model.evaluate import in_batches
-
-    def ask(sentences: Sequence[str], numbers: Sequence[str]) -> list[list[Hypothesis]]:
-        return wanted.ask(exported, sentences, [int(number) for number in numbers])
-
-    asked = [(sentence, str(number)) for number, sentence in block if sentence]
-    columns = list(zip(*asked, strict=True)) or [(), ()]
-    found = iter(in_batches(ask, BATCH, *columns, frame_size=exported.frame_size))
-    return [next(found) if sentence else [] for _, sentence in block]
+    found: list[list[Hypothesis]] = [[] for _ in block]
+    asked = [row for row, (_, sentence) in enumerate(block) if sentence]
+    for places in batches(BATCH, [block[row][1] for row in asked], frame_size=exported.frame_size):
+        rows = [asked[place] for place in places]
+        numbers, texts = zip(*(block[row] for row in rows), strict=True)
+        for row, hypotheses in zip(rows, wanted.ask(exported, texts, numbers), strict=True):
+            found[row] = hypotheses
+    return found
 
 
 def attend(sentence: str, chosen: Chosen) -> Attended:
