@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from model.registry import Registry, resolve_name
 from pipeline.errors import InputError
-from pipeline.frames import from_text, may_be_frames
+from pipeline.frames import count_frames, from_text, may_be_frames
 from pipeline.quiet import tensorflow_quietly
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ def answers(exported: Exported, block: Sequence[tuple[int, str]], wanted: Wanted
     from model.evaluate import chunks
 
     found: list[list[Hypothesis]] = [[] for _ in block]
-    lengths = [len(sentence) for _, sentence in block]
+    size = exported.frame_size
+    lengths = [count_frames(sentence, size) if size else len(sentence) for _, sentence in block]
     order = sorted((row for row, length in enumerate(lengths) if length), key=lengths.__getitem__)
     for rows in chunks(order, lengths, BATCH):
         numbers, texts = zip(*(block[row] for row in rows), strict=True)
