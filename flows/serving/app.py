@@ -73,6 +73,9 @@ def create_app(service: InService, config: ServeConfig, token: str | None) -> Fa
         for number, sentence in enumerate(sentences):
             check_source(number, sentence, service.served.exported.frame_size)  # `InputError`, which is answered 422
         real = [sentence for sentence in sentences if sentence]
+        size = service.served.exported.frame_size
+        for number, sentence in enumerate(real if size else (), start=1):
+            check_source(number, sentence, size)  # or those of others would fail with them
         how = How(asked.n_best, asked.beam, asked.attention)
         found = iter(await batcher.ask(how, real) if real else [])
         answers = [next(found) if sentence else None for sentence in sentences]
