@@ -5,10 +5,13 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from flows.use import Chosen, downloads
 from model.registry import Registry, resolve_name
 from model.versions import Version
 from pipeline.errors import InputError
+from pipeline.frames import to_text
 from pipeline.quiet import tensorflow_quietly
 
 with tensorflow_quietly():
@@ -107,5 +110,6 @@ class InService:
     def load(self, version: Version) -> Served:
         """Fetches, verifies and loads a version, and has it answer once, which takes longer than any time after."""
         exported = Exported.load(self.registry.fetch(version, downloads()) / "export")
-        exported.best(["."])
+        silence = np.zeros((1, exported.frame_size))
+        exported.best([to_text(silence) if exported.frame_size else "."])
         return Served(version, exported)

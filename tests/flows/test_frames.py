@@ -10,6 +10,9 @@ import pytest
 from flows import use
 from flows.dag import STAGES, inputs_of
 from flows.data import describe_data
+from flows.serving.app import create_app
+from flows.serving.config import ServeConfig
+from flows.serving.in_service import InService
 from flows.settings import RetrainConfig
 from flows.summary import Night, as_text
 from model.export import Exported
@@ -99,6 +102,16 @@ def test_other_sounds_of_the_registered_model_are_written_too(config, night):
     ):
         with pytest.raises(InputError, match=message):
             list(use.translate([sources[0], text], chosen, use.Wanted()))
+
+
+def test_a_service_answers_to_frames_and_refuses_others(config, night, serving):
+    service = InService(use.Chosen(config.registry, None, "champion"))
+    source = to_text(spoken("abc", np.random.default_rng(2)))
+    with serving(create_app(service, ServeConfig(wait_ms=0), None)) as client:
+        answer = client.post("/translate", json={"sentences": [source]}).json()
+        assert answer["translations"][0]["text"] == "abc"
+        refused = client.post("/translate", json={"sentences": [source, "Light rain."]})
+    assert (refused.status_code, "expected frames of 6 numbers as letters" in refused.json()["error"]) == (422, True)
 
 
 def test_padding_of_a_batch_changes_no_answer(night):
