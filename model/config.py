@@ -7,6 +7,8 @@ from pydantic_core import PydanticCustomError
 
 from pipeline.config import Frozen, StageConfig
 
+ReadSide = Literal["source", "target"]  # which tokens are read; what is written has a side of its own, the output
+
 
 class ModelConfig(Frozen):
     """The network. What a field means nothing for does not read it; its description says for what it counts."""
@@ -78,6 +80,26 @@ class ModelConfig(Frozen):
         return heads
 
 
+class VectorsConfig(Frozen):
+    """Token vectors of one side that were learned elsewhere."""
+
+    path: str = Field("", description="Text file in the form of word2vec or GloVe; empty: vectors are drawn.")
+    frozen: bool = Field(False, description="Whether the vectors that were found stay as they are in training.")
+
+
+class SideVectors(Frozen):
+    """Token vectors from files; a shared table (train.model.tied) takes those of one side."""
+
+    source: VectorsConfig = VectorsConfig()
+    target: VectorsConfig = VectorsConfig()
+
+    @property
+    def given(self) -> dict[ReadSide, VectorsConfig]:
+        """The sides that have a file."""
+        sides: dict[ReadSide, VectorsConfig] = {"source": self.source, "target": self.target}
+        return {side: vectors for side, vectors in sides.items() if vectors.path}
+
+
 class SearchConfig(Frozen):
     """How the exported model looks for its answer. It is part of the artefact, so what is scored is what is served."""
 
@@ -144,6 +166,10 @@ class TrainConfig(StageConfig):
     warm_start: str = Field(
         "", description="Folder of a finished output of train whose weights it begins with; empty: random ones."
     )
+    vectors: SideVectors = Field(
+        SideVectors(),
+        description="Vectors that a new network begins with; those a warm start brings replace them, unless frozen.",
+    )
     keep_optimizer: bool = Field(False, description="Whether a warm start takes over Adam's averages too.")
     weights: dict[str, Annotated[float, Field(gt=0, le=100)]] = Field(
         {},
@@ -160,9 +186,23 @@ class TrainConfig(StageConfig):
             raise PydanticCustomError("averages", "1 beside train.ema, since one average is exported")
         return checkpoints
 
+    @field_validator("vectors")
+    @classmethod
+    def _have_a_table(cls, vectors: SideVectors, info: ValidationInfo) -> SideVectors:
+        model = info.data.get("model")
+        if model and model.frame_size and vectors.source.path:
+            raise PydanticCustomError("vectors", "no file of source vectors beside train.model.frame_size")
+        if model and model.tied and len(vectors.given) > 1:
+            raise PydanticCustomError("vectors", "a file of one side, or train.model.tied=false beside it")
+        return vectors
+
     def canonical(self) -> dict[str, Any]:
-        """The configuration without the folder it begins from: it is the model in it that counts, not its place."""
-        return {name: value for name, value in super().canonical().items() if name != "warm_start"}
+        """The configuration without the places of what it begins from: it is their content that counts."""
+        fields = super().canonical()
+        del fields["warm_start"]
+        for side in fields["vectors"].values():
+            del side["path"]
+        return fields
 
 
 class EvaluateConfig(StageConfig):

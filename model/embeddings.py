@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from model.config import ReadSide, TrainConfig
 from model.network import Network, Side
 from pipeline.errors import InputError
 from pipeline.vocabulary import EOS, SPACE, Vocabulary
@@ -25,6 +26,12 @@ class Vectors(NamedTuple):
 
     tokens: np.ndarray[Any, np.dtype[np.int64]]  # [N], in order
     values: np.ndarray[Any, np.dtype[np.float32]]  # [N, E]
+
+
+def vectors_of(config: TrainConfig, vocabulary: Vocabulary) -> dict[ReadSide, Vectors]:
+    """What the files of a configuration know of a vocabulary, by side; raises `InputError` for a file as below."""
+    width = config.model.embedding_size
+    return {side: read_vectors(Path(given.path), vocabulary, width) for side, given in config.vectors.given.items()}
 
 
 def fill(model: Network, vectors: Vectors, side: Side, *, is_frozen: bool = False) -> None:

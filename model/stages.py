@@ -3,19 +3,19 @@
 from pathlib import Path
 
 from model.config import DeviceConfig, EvaluateConfig, TrainConfig
-from model.predecessor import predecessor_of
+from model.predecessor import predecessor_of, vectors_records
 from pipeline.manifest import Manifest, input_record
 from pipeline.quiet import tensorflow_quietly
 from pipeline.stage import Outcome, Outside, stage
 
 
 def look(config: TrainConfig, output_dir: Path) -> Outside:
-    """The model that a training begins with."""
+    """What a training begins with: an earlier model, and token vectors."""
     found = predecessor_of(config)
-    return Outside({"warm_start": input_record(found)} if found else {})
+    return Outside(vectors_records(config) | ({"warm_start": input_record(found)} if found else {}))
 
 
-@stage("train", section="train", version=2, takes=("shards", "vocabulary"), makes="model", resumes=True, outside=look)
+@stage("train", section="train", version=3, takes=("shards", "vocabulary"), makes="model", resumes=True, outside=look)
 def train(
     config: TrainConfig, shards: Manifest, vocabulary: Manifest, *, folder: Path, devices: DeviceConfig
 ) -> Outcome:

@@ -9,7 +9,7 @@ replica draws masks of its own. Batches that are accumulated are added up before
 larger batch for the same reason.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from math import isfinite, nan
 from typing import Any, NamedTuple
@@ -20,8 +20,9 @@ import tensorflow as tf
 from model.architectures import build_model
 from model.batches import Batch
 from model.checkpoints import Arrays
-from model.config import TrainConfig
+from model.config import ReadSide, TrainConfig
 from model.dropout import Dropout
+from model.embeddings import Vectors, fill
 from model.losses import summed_cross_entropy
 from model.optimizer import adam, corrected, decay_at, follow
 from model.precision import LossScale, check_precision, computing_in
@@ -57,9 +58,22 @@ class Step(NamedTuple):
 
 
 class Trainer:
-    """A model, its optimizer and the compiled steps, on the devices of one strategy."""
+    """A model, its optimizer and the compiled steps, on the devices of one strategy.
 
-    def __init__(self, config: TrainConfig, vocabulary: int, strategy: tf.distribute.Strategy) -> None:
+    Args:
+        config: the model and how it learns.
+        vocabulary: the number of its tokens.
+        strategy: what it runs under.
+        vectors: of tokens, by side, that the new model has in place of its own.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        vocabulary: int,
+        strategy: tf.distribute.Strategy,
+        vectors: Mapping[ReadSide, Vectors] | None = None,
+    ) -> None:
         check_precision(config)
         self.config = config
         self.vocabulary = vocabulary
@@ -67,6 +81,8 @@ class Trainer:
         self.scale = LossScale() if config.precision == "float16" else LossScale(1.0)
         with strategy.scope():
             self.model = build_model(config.model, vocabulary, config.seed)
+            for side, found in (vectors or {}).items():
+                fill(self.model, found, side, is_frozen=config.vectors.given[side].frozen)
             # Keras' variables wrap TensorFlow's, which the tape and the strategy work with.
             self.weights = {weight.path: weight.value for weight in self.model.trainable_variables}
             self.means, self.squares = (

@@ -18,6 +18,7 @@ from model.batches import Floats, Ints, Pairs, full_batch
 from model.broadcast import told
 from model.checkpoints import Checkpoint
 from model.config import DeviceConfig, TrainConfig
+from model.embeddings import vectors_of
 from model.feeding import feed, in_order
 from model.interruption import Interrupted, Request, listening
 from model.launch import build_strategy, devices_of, is_chief
@@ -105,7 +106,7 @@ def train_on(strategy: tf.distribute.Strategy, config: TrainConfig, data: Data, 
     Raises:
         ConnectionError: another worker of the cluster is gone.
     """
-    trainer = Trainer(config, data.pieces.size, strategy)
+    trainer = Trainer(config, data.pieces.size, strategy, vectors_of(config, data.pieces))
 
     def begin() -> None:
         source = predecessor_of(config)

@@ -5,7 +5,12 @@ Where the vocabularies differ, the rows of the pieces that both have are moved a
     piece      old row   new row
     ▁rain           17        31    moved
     ▁hail            -        32    as drawn
+
+Rows that are frozen stay as they are too, and have no averages of Adam that could move them.
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -39,15 +44,15 @@ def warm_start(trainer: Trainer, source: Manifest, pieces: Vocabulary) -> None:
         raise InputError(PARAMETER, source.directory, "an output of train with its checkpoints")
     old = Vocabulary.load(source.path("vocabulary.model"))
     rows = shared_rows(old, pieces)
-    axes = vocabulary_axes(trainer)
+    axes, frozen = vocabulary_axes(trainer), trainer.model.frozen
     own = trainer.state()
-    weights = moved(exported(last.state), part_of(own, "weight"), axes, rows, source)
+    weights = moved(exported(last.state), part_of(own, "weight"), axes, rows, frozen=frozen, source=source)
     state = {f"weight/{path}": values for path, values in weights.items()}
     if trainer.config.ema:
         state |= {f"average/{path}": values for path, values in weights.items()}
     if trainer.config.keep_optimizer:
         for part in ("mean", "square"):
-            parts = moved(part_of(last.state, part), part_of(own, part), axes, rows, source)
+            parts = moved(part_of(last.state, part), part_of(own, part), axes, rows, frozen=frozen, source=source)
             state |= {f"{part}/{path}": values for path, values in parts.items()}
     trainer.restore(own | state)
 
@@ -71,9 +76,15 @@ def vocabulary_axes(trainer: Trainer) -> dict[str, int]:
 
 
 def moved(
-    given: Arrays, own: Arrays, axes: dict[str, int], rows: tuple[list[int], list[int]], source: Manifest
+    given: Arrays,
+    own: Arrays,
+    axes: dict[str, int],
+    rows: tuple[list[int], list[int]],
+    *,
+    frozen: Mapping[str, np.ndarray[Any, np.dtype[np.bool_]]],
+    source: Manifest,
 ) -> Arrays:
-    """The trainer's own arrays with all that the given ones know."""
+    """The trainer's own arrays with all that the given ones know, but for the frozen rows, which stay."""
     made = {}
     for path, values in own.items():
         axis = axes.get(path)
@@ -90,4 +101,6 @@ def moved(
         mixed = np.moveaxis(values.copy(), axis, 0)
         mixed[rows[1]] = np.moveaxis(given[path], axis, 0)[rows[0]]
         made[path] = np.moveaxis(mixed, 0, axis)
+        if path in frozen:
+            made[path][frozen[path]] = values[frozen[path]]
     return made
