@@ -120,6 +120,11 @@ class TrainConfig(StageConfig):
         2048, ge=16, le=1_000_000, description="Tokens a batch holds on its longer side, padding included."
     )
     accumulate: int = Field(1, ge=1, le=10_000, description="Batches that one update is made from.")
+    shapes: Literal["dynamic", "fixed"] = Field(
+        "dynamic",
+        description="Of batches: as their pairs need it, or at most twelve fixed ones, which compilers want. About a "
+        "tenth of these is padding, which costs time wherever nothing is compiled.",
+    )
     max_length: int = Field(
         150,
         ge=1,
@@ -220,9 +225,20 @@ class DeviceConfig(Frozen):
     Without dropout any number of replicas takes the same step; with dropout each replica draws masks of its own.
     """
 
-    strategy: Literal["one", "mirrored", "multi_worker"] = Field(
+    strategy: Literal["one", "mirrored", "multi_worker", "tpu"] = Field(
         "one",
-        description="One device, a copy of the model on each device of this machine, or one on each worker.",
+        description="One device, a copy of the model on each device of this machine, on each worker, or on each core "
+        "of a TPU.",
+    )
+    tpu: str = Field(
+        "local",
+        min_length=1,
+        description="The TPU of `tpu`: its name, its address grpc://host:port, or local for that of this machine.",
+    )
+    compile: bool = Field(
+        False,
+        description="Whether XLA compiles the step, once for each of train.shapes=fixed; for GPUs. A CPU is slower "
+        "with it and takes some seconds for each shape, a TPU compiles always.",
     )
     replicas: int = Field(
         0, ge=0, le=64, description="Devices of `mirrored`; 0: all GPUs, or without any, one part of the CPU per core."
@@ -234,7 +250,10 @@ class DeviceConfig(Frozen):
         description="Processes of `multi_worker` to start on this machine's CPU; 0: the cluster of TF_CONFIG.",
     )
     join_seconds: int = Field(
-        120, ge=1, le=86_400, description="Time within which all workers of `multi_worker` must have joined."
+        120,
+        ge=1,
+        le=86_400,
+        description="Time within which all workers of `multi_worker` must have joined, or a TPU must answer.",
     )
     threads: int = Field(0, ge=0, le=1024, description="Threads of one operation; 0: as many as the machine has cores.")
 

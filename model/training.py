@@ -18,6 +18,7 @@ from model.batches import Floats, Ints, Pairs, full_batch
 from model.broadcast import told
 from model.checkpoints import Checkpoint
 from model.config import DeviceConfig, TrainConfig
+from model.devices import check_devices
 from model.embeddings import vectors_of
 from model.feeding import feed, in_order
 from model.interruption import Interrupted, Request, listening
@@ -48,6 +49,7 @@ def train_and_export(
     config: TrainConfig, shards: Manifest, vocabulary: Manifest, folder: Path, devices: DeviceConfig
 ) -> Outcome:
     """The body of the stage `train`; see `model.stages`."""
+    check_devices(config, devices)
     data = prepare(config, shards, vocabulary)
     if devices.workers:
         job = Job(
@@ -55,7 +57,7 @@ def train_and_export(
         )
         run_local_workers(job)
     else:
-        train_on(build_strategy(devices), config, data, folder)
+        train_on(build_strategy(devices), config, data, folder, compiles=devices.compile)
     last = checkpoints.newest(folder / CHECKPOINTS)
     if last is None:
         raise FileNotFoundError(f"{folder / CHECKPOINTS} holds no checkpoint that is whole")
@@ -100,13 +102,15 @@ def prepare(config: TrainConfig, shards: Manifest, vocabulary: Manifest) -> Data
     return Data(pieces, pairs, dev, make_plan(config, pairs, copies))
 
 
-def train_on(strategy: tf.distribute.Strategy, config: TrainConfig, data: Data, folder: Path) -> None:
+def train_on(
+    strategy: tf.distribute.Strategy, config: TrainConfig, data: Data, folder: Path, *, compiles: bool = False
+) -> None:
     """Trains under a strategy, of which every process of a cluster calls this, up to the last checkpoint.
 
     Raises:
         ConnectionError: another worker of the cluster is gone.
     """
-    trainer = Trainer(config, data.pieces.size, strategy, vectors_of(config, data.pieces))
+    trainer = Trainer(config, data.pieces.size, strategy, vectors_of(config, data.pieces), compiles=compiles)
 
     def begin() -> None:
         source = predecessor_of(config)
@@ -137,7 +141,15 @@ def make_plan(config: TrainConfig, pairs: Pairs, copies: Ints | None = None) -> 
 
 def plan_of(config: TrainConfig, pairs: Pairs, copies: Ints | None = None) -> Plan:
     """The plan for a set of pairs."""
-    return Plan(pairs.lengths, config.max_length, config.batch_tokens, config.seed, copies, pairs.sizes)
+    return Plan(
+        pairs.lengths,
+        config.max_length,
+        config.batch_tokens,
+        config.seed,
+        copies,
+        pairs.sizes,
+        shapes=config.shapes,
+    )
 
 
 def weights_of(config: TrainConfig, pairs: Pairs, shards: Manifest) -> Floats:

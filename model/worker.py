@@ -54,9 +54,8 @@ def main() -> int:
             from model.training import prepare, train_on
         strategy = build_strategy(job.devices)
         print(JOINED, flush=True)
-        train_on(
-            strategy, job.config, prepare(job.config, *map(manifests.read, (job.shards, job.vocabulary))), job.folder
-        )
+        data = prepare(job.config, *map(manifests.read, (job.shards, job.vocabulary)))
+        train_on(strategy, job.config, data, job.folder, compiles=job.devices.compile)
     except InputError as error:
         said = [error.parameter, str(error.value), error.allowed, error.cause]
         print(REFUSED + json.dumps(said), flush=True)
