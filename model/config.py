@@ -169,13 +169,19 @@ class TrainConfig(StageConfig):
         description="Measurements without a lower dev loss after which training ends with the best weights; 0: never.",
     )
     warm_start: str = Field(
-        "", description="Folder of a finished output of train whose weights it begins with; empty: random ones."
+        "",
+        coerce_numbers_to_str=True,
+        description="Model whose weights it begins with: champion, another alias or a version's number in the night's "
+        "registry, REGISTRY/NAME@champion, or the folder of a finished output of train; empty: random ones.",
     )
     vectors: SideVectors = Field(
         SideVectors(),
         description="Vectors that a new network begins with; those a warm start brings replace them, unless frozen.",
     )
-    keep_optimizer: bool = Field(False, description="Whether a warm start takes over Adam's averages too.")
+    keep_optimizer: bool = Field(
+        False,
+        description="Whether Adam's averages are kept beside the weights, thrice the size, and taken by a warm start.",
+    )
     weights: dict[str, Annotated[float, Field(gt=0, le=100)]] = Field(
         {},
         description="How often an origin's pairs are seen in an epoch, from corpus.train; 0.5: a fixed half.",

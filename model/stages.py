@@ -3,21 +3,28 @@
 from pathlib import Path
 
 from model.config import DeviceConfig, EvaluateConfig, TrainConfig
-from model.predecessor import predecessor_of, vectors_records
+from model.predecessor import Predecessor, predecessor_of, vectors_records
 from pipeline.manifest import Manifest, input_record
 from pipeline.quiet import tensorflow_quietly
 from pipeline.stage import Outcome, Outside, stage
 
 
-def look(config: TrainConfig, output_dir: Path) -> Outside:
+def look(config: TrainConfig, output_dir: Path, *inputs: Manifest) -> Outside:
     """What a training begins with: an earlier model, and token vectors."""
-    found = predecessor_of(config)
-    return Outside(vectors_records(config) | ({"warm_start": input_record(found)} if found else {}))
+    records = vectors_records(config)
+    found = predecessor_of(config, {made.kind: input_record(made) for made in inputs} | records)
+    return Outside(records | ({"warm_start": found.record} if found else {}), given={"predecessor": found})
 
 
 @stage("train", section="train", version=3, takes=("shards", "vocabulary"), makes="model", resumes=True, outside=look)
 def train(
-    config: TrainConfig, shards: Manifest, vocabulary: Manifest, *, folder: Path, devices: DeviceConfig
+    config: TrainConfig,
+    shards: Manifest,
+    vocabulary: Manifest,
+    *,
+    folder: Path,
+    devices: DeviceConfig,
+    predecessor: Predecessor | None = None,
 ) -> Outcome:
     """Trains a sequence-to-sequence model and exports it.
 
@@ -29,6 +36,7 @@ def train(
 
         export/...                        the SavedModel: raw text in, raw text out
         vocabulary.model                  the SentencePiece model that is inside the export, for people who look
+        weights.npz                       the exported weights once more, for another training to begin with
         history.json                      step, loss, dev loss, step size, tokens and seconds, one row a measurement
         loss.png                          the same as a picture
         tensorboard/...                   loss, step size, gradient norm, tokens a second, input wait, use of the device
@@ -43,7 +51,7 @@ def train(
     """
     with tensorflow_quietly():
         from model.training import train_and_export
-    return train_and_export(config, shards, vocabulary, folder, devices)
+    return train_and_export(config, shards, vocabulary, folder, devices, predecessor=predecessor)
 
 
 HELD_OUT = {"pairs": ("dev.parquet", "test.parquet")}  # what is read of the clean pairs

@@ -27,17 +27,18 @@ from model.loss_curve import draw_losses
 from model.meter import Meter
 from model.notes import History, Notes
 from model.plan import Plan, copies_of
-from model.predecessor import predecessor_of
+from model.predecessor import Predecessor
 from model.progress import TrainingProgress
 from model.scalars import EventFile
 from model.schedules import learning_rate
 from model.trainer import Trainer
 from model.warm_start import warm_start
+from model.weights import write_weights
 from model.worker import Job
 from model.workers import run_local_workers
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest, input_record, write_atomically
-from pipeline.stage import Outcome
+from pipeline.stage import Outcome, log
 from pipeline.vocabulary import Vocabulary
 
 VOCABULARY = "vocabulary.model"
@@ -46,22 +47,37 @@ EVENTS = "tensorboard"
 
 
 def train_and_export(
-    config: TrainConfig, shards: Manifest, vocabulary: Manifest, folder: Path, devices: DeviceConfig
+    config: TrainConfig,
+    shards: Manifest,
+    vocabulary: Manifest,
+    folder: Path,
+    devices: DeviceConfig,
+    *,
+    predecessor: Predecessor | None = None,
 ) -> Outcome:
     """The body of the stage `train`; see `model.stages`."""
     check_devices(config, devices)
     data = prepare(config, shards, vocabulary)
+    source = predecessor.fetch() if predecessor else None
+    if config.warm_start and not source:
+        log.info("%-16s begins with random weights, as %s stood for no version yet", "train", config.warm_start)
     if devices.workers:
         job = Job(
-            config=config, devices=devices, shards=shards.directory, vocabulary=vocabulary.directory, folder=folder
+            config=config,
+            devices=devices,
+            shards=shards.directory,
+            vocabulary=vocabulary.directory,
+            folder=folder,
+            source=source,
         )
         run_local_workers(job)
     else:
-        train_on(build_strategy(devices), config, data, folder, compiles=devices.compile)
+        train_on(build_strategy(devices), config, data, folder, source=source, compiles=devices.compile)
     last = checkpoints.newest(folder / CHECKPOINTS)
     if last is None:
         raise FileNotFoundError(f"{folder / CHECKPOINTS} holds no checkpoint that is whole")
     export.save(exported(last.state), config, data.pieces, shards.facts["unicode_form"], folder / "export")
+    write_weights(folder, last.state, with_optimizer=config.keep_optimizer)
     shutil.copyfile(vocabulary.path(VOCABULARY), folder / VOCABULARY)
     history, plan = last.notes["history"], data.plan
     write_atomically(folder / "history.json", (json.dumps(history, indent=2) + "\n").encode())
@@ -103,9 +119,23 @@ def prepare(config: TrainConfig, shards: Manifest, vocabulary: Manifest) -> Data
 
 
 def train_on(
-    strategy: tf.distribute.Strategy, config: TrainConfig, data: Data, folder: Path, *, compiles: bool = False
+    strategy: tf.distribute.Strategy,
+    config: TrainConfig,
+    data: Data,
+    folder: Path,
+    *,
+    source: Path | None = None,
+    compiles: bool = False,
 ) -> None:
     """Trains under a strategy, of which every process of a cluster calls this, up to the last checkpoint.
+
+    Args:
+        strategy: of this process.
+        config: what is trained.
+        data: what is learned from.
+        folder: of the stage's output.
+        source: folder of the model that a new training begins with; None: random weights.
+        compiles: whether XLA compiles the step.
 
     Raises:
         ConnectionError: another worker of the cluster is gone.
@@ -113,7 +143,6 @@ def train_on(
     trainer = Trainer(config, data.pieces.size, strategy, vectors_of(config, data.pieces), compiles=compiles)
 
     def begin() -> None:
-        source = predecessor_of(config)
         if source:
             warm_start(trainer, source, data.pieces)
 

@@ -10,49 +10,47 @@ Rows that are frozen stay as they are too, and have no averages of Adam that cou
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from model import checkpoints
 from model.architectures import build_model
-from model.averaging import exported, part_of
+from model.averaging import part_of
 from model.checkpoints import Arrays
 from model.predecessor import PARAMETER
 from model.trainer import Trainer
+from model.weights import AVERAGES, read_weights
 from pipeline.errors import InputError
-from pipeline.manifest import Manifest
 from pipeline.vocabulary import Vocabulary
 
 
-def warm_start(trainer: Trainer, source: Manifest, pieces: Vocabulary) -> None:
-    """Gives a trainer the weights that an output of `train` exports, and Adam's averages where that is asked for.
+def warm_start(trainer: Trainer, source: Path, pieces: Vocabulary) -> None:
+    """Gives a trainer the weights that an earlier model exports, and Adam's averages where that is asked for.
 
     Adam's correction counts steps from 1 all the same, so that its first steps are smaller than their step size.
 
     Args:
         trainer: of the same network.
-        source: the output; its files are verified.
+        source: folder with that model's `weights.npz` and `vocabulary.model`.
         pieces: the trainer's vocabulary.
 
     Raises:
-        InputError: the output is damaged, or of another network.
+        InputError: the model is of another network, or was trained without keeping Adam's averages.
     """
-    source.verify("checkpoints/*", "vocabulary.model")
-    last = checkpoints.newest(source.directory / "checkpoints")
-    if last is None:
-        raise InputError(PARAMETER, source.directory, "an output of train with its checkpoints")
-    old = Vocabulary.load(source.path("vocabulary.model"))
+    old, kept = Vocabulary.load(source / "vocabulary.model"), read_weights(source)
     rows = shared_rows(old, pieces)
     axes, frozen = vocabulary_axes(trainer), trainer.model.frozen
     own = trainer.state()
-    weights = moved(exported(last.state), part_of(own, "weight"), axes, rows, frozen=frozen, source=source)
+    weights = moved(part_of(kept, "weight"), part_of(own, "weight"), axes, rows, frozen=frozen, source=source)
     state = {f"weight/{path}": values for path, values in weights.items()}
     if trainer.config.ema:
         state |= {f"average/{path}": values for path, values in weights.items()}
     if trainer.config.keep_optimizer:
-        for part in ("mean", "square"):
-            parts = moved(part_of(last.state, part), part_of(own, part), axes, rows, frozen=frozen, source=source)
+        for part in AVERAGES:
+            if not part_of(kept, part):
+                raise InputError("train.keep_optimizer", "true", "a model that was trained with it too", str(source))
+            parts = moved(part_of(kept, part), part_of(own, part), axes, rows, frozen=frozen, source=source)
             state |= {f"{part}/{path}": values for path, values in parts.items()}
     trainer.restore(own | state)
 
@@ -82,7 +80,7 @@ def moved(
     rows: tuple[list[int], list[int]],
     *,
     frozen: Mapping[str, np.ndarray[Any, np.dtype[np.bool_]]],
-    source: Manifest,
+    source: Path,
 ) -> Arrays:
     """The trainer's own arrays with all that the given ones know, but for the frozen rows, which stay."""
     made = {}
@@ -94,7 +92,7 @@ def moved(
                 del shape[axis]
         if path not in given or shapes[0] != shapes[1]:
             cause = f"its {path} is {'missing' if path not in given else given[path].shape}, ours {values.shape}"
-            raise InputError(PARAMETER, source.directory, "a model of the same train.model", cause)
+            raise InputError(PARAMETER, source, "a model of the same train.model", cause)
         if axis is None:
             made[path] = given[path]
             continue

@@ -28,7 +28,7 @@ def begin(trained: Manifest, toy_config: Callable[..., TrainConfig]) -> Callable
 
     def made(pieces: Vocabulary, **changes: Any) -> Trainer:
         trainer = Trainer(toy_config(**changes), pieces.size, build_strategy(DeviceConfig()))
-        warm_start(trainer, trained, pieces)
+        warm_start(trainer, trained.directory, pieces)
         return trainer
 
     return made
