@@ -31,6 +31,7 @@ def train(
     Called by the `retrain` flow after `shard`, and as
 
         nightshift train --preset weather --set train.steps=2000
+        nightshift train --preset weather --shards gs://corpora/weather-en-fr/shard/5b7e0c44d1a9
 
     It writes:
 
