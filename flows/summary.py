@@ -51,13 +51,22 @@ def as_text(config: RetrainConfig, night: Night, program: str = "nightshift") ->
         ),
         row("kept", f"{counts['train.kept']:,} to learn from"),
         *newest(night),
-        row("vocabulary", f"{night.vocabulary.totals()['pieces']:,} pieces"),
+        row("vocabulary", pieces(night.vocabulary)),
         *(line for split in ("dev", "test") if split in night.evaluation.facts for line in scores(night, split)),
         row("version", f"{decided['version']}, {standing(decided, champion)}: {decided['reason']}"),
         "",
         row("try it", command(config, night, program)),
     ]
     return "\n".join(lines)
+
+
+def pieces(vocabulary: Manifest) -> str:
+    """How many pieces the vocabulary has, or those of the two sides."""
+    counts = vocabulary.totals()
+    own = [
+        f"{counts[name]:,} {name.partition('.')[0]}" for name in ("source.pieces", "target.pieces") if name in counts
+    ]
+    return f"{' and '.join(own) or format(counts['pieces'], ',')} pieces"
 
 
 def newest(night: Night) -> list[str]:

@@ -6,6 +6,14 @@ from model.seq2seq import Seq2Seq
 from model.transformer import Transformer
 
 
-def build_model(config: ModelConfig, vocabulary: int, seed: int) -> Network:
-    """A new network for a vocabulary of that many tokens; the seed decides its weights."""
-    return (Transformer if config.architecture == "transformer" else Seq2Seq)(config, vocabulary, seed)
+def build_model(config: ModelConfig, vocabulary: int, seed: int, source_vocabulary: int | None = None) -> Network:
+    """A new network.
+
+    Args:
+        config: what it is like.
+        vocabulary: number of tokens of the targets' vocabulary.
+        seed: decides its weights.
+        source_vocabulary: the same of the sources' own one, None where they share the targets'.
+    """
+    made = Transformer if config.architecture == "transformer" else Seq2Seq
+    return made(config, vocabulary, seed, source_vocabulary)

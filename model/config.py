@@ -17,7 +17,11 @@ class ModelConfig(Frozen):
         "lstm", description="Recurrent cell of the encoder and the decoder, or transformer."
     )
     embedding_size: int = Field(256, ge=4, le=2048, description="Width of the token vectors, and of a transformer.")
-    tied: bool = Field(True, description="Sources, targets and softmax share one table of token vectors.")
+    tied: bool = Field(
+        True,
+        description="Targets and softmax share one table of token vectors, and so do the sources unless "
+        "vocabulary.separate gives them tokens, and then a table, of their own.",
+    )
     frame_size: int = Field(
         0, ge=0, le=65536, description="Numbers of a source frame, such as features of speech; 0: sources are text."
     )
@@ -203,8 +207,6 @@ class TrainConfig(StageConfig):
         model = info.data.get("model")
         if model and model.frame_size and vectors.source.path:
             raise PydanticCustomError("vectors", "no file of source vectors beside train.model.frame_size")
-        if model and model.tied and len(vectors.given) > 1:
-            raise PydanticCustomError("vectors", "a file of one side, or train.model.tied=false beside it")
         return vectors
 
     def canonical(self) -> dict[str, Any]:

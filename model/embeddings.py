@@ -16,6 +16,7 @@ import numpy as np
 from model.config import ReadSide, TrainConfig
 from model.network import Network, Side
 from pipeline.errors import InputError
+from pipeline.vocabularies import Vocabularies
 from pipeline.vocabulary import EOS, SPACE, Vocabulary
 
 PARAMETER = "train.vectors"
@@ -28,10 +29,18 @@ class Vectors(NamedTuple):
     values: np.ndarray[Any, np.dtype[np.float32]]  # [N, E]
 
 
-def vectors_of(config: TrainConfig, vocabulary: Vocabulary) -> dict[ReadSide, Vectors]:
-    """What the files of a configuration know of a vocabulary, by side; raises `InputError` for a file as below."""
-    width = config.model.embedding_size
-    return {side: read_vectors(Path(given.path), vocabulary, width) for side, given in config.vectors.given.items()}
+def vectors_of(config: TrainConfig, pieces: Vocabularies) -> dict[ReadSide, Vectors]:
+    """What the files of a configuration know of the vocabularies, by side.
+
+    Raises:
+        InputError: a file as below, or two of them for one table.
+    """
+    given, width = config.vectors.given, config.model.embedding_size
+    if len(given) > 1 and config.model.tied and pieces.are_shared:
+        allowed = "a file of one side, or train.model.tied=false or vocabulary.separate=true beside it"
+        raise InputError("train.vectors.source.path", config.vectors.source.path, allowed, "both sides share a table")
+    vocabularies = {"source": pieces.source, "target": pieces.target}
+    return {side: read_vectors(Path(one.path), vocabularies[side], width) for side, one in given.items()}
 
 
 def fill(model: Network, vectors: Vectors, side: Side, *, is_frozen: bool = False) -> None:

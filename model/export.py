@@ -35,6 +35,7 @@ from model.network import Network
 from model.search import search
 from model.walk import sample
 from pipeline.errors import InputError
+from pipeline.vocabularies import Vocabularies
 from pipeline.vocabulary import EOS, PAD, Vocabulary
 
 
@@ -42,18 +43,19 @@ class Translator(tf.Module):  # type: ignore[misc]
     """What is exported: a model between two tokenizers."""
 
     def __init__(
-        self, weights: Mapping[str, np.ndarray[Any, Any]], config: TrainConfig, vocabulary: Vocabulary, form: str
+        self, weights: Mapping[str, np.ndarray[Any, Any]], config: TrainConfig, pieces: Vocabularies, form: str
     ) -> None:
         super().__init__(name="translator")
         self._form = form
-        model = build_model(config.model, vocabulary.size, config.seed)
+        model = build_model(config.model, pieces.target.size, config.seed, pieces.source_size)
         self.weights = []
         for weight in model.trainable_variables:
             weight.assign(weights[weight.path])
             self.weights.append(weight.value)
         self._model = NotTracked(model)
         self._search = config.search
-        self.tokenizer = tensorflow_text.SentencepieceTokenizer(vocabulary.proto, out_type=tf.int32)
+        self.target_tokenizer = tokenizer_of(pieces.target)
+        self.source_tokenizer = self.target_tokenizer if pieces.are_shared else tokenizer_of(pieces.source)
 
     def translate(self, sentences: tf.Tensor) -> dict[str, tf.Tensor]:
         """Translates sentences; the score is the log-probability divided by the length penalty."""
@@ -103,31 +105,37 @@ class Translator(tf.Module):  # type: ignore[misc]
     def read(self, sentences: tf.Tensor, beams: tf.Tensor | int) -> tuple[Step, State, tf.Tensor]:
         """What a search over the sentences starts from: its step, the state before the first one, their number."""
         model = self._model.value
-        memory, state = model.encode(self.ids(sentences), None)
+        memory, state = model.encode(self.ids(sentences, self.source_tokenizer), None)
         # The beams of a sentence share its memory: it is repeated once and takes no part in the search's reordering.
         memory = tf.nest.map_structure(lambda part: tf.repeat(part, beams, axis=0), memory)
         return lambda tokens, state: model.step(memory, state, tokens), state, tf.size(sentences)
 
     def text(self, tokens: tf.Tensor) -> tf.Tensor:
         """What ids `[B, T]` say, `[B]`."""
-        return self.tokenizer.detokenize(tf.RaggedTensor.from_tensor(tokens, padding=PAD))
+        return self.target_tokenizer.detokenize(tf.RaggedTensor.from_tensor(tokens, padding=PAD))
 
     def score(self, sources: tf.Tensor, targets: tf.Tensor) -> dict[str, tf.Tensor]:
         """How probable the model finds given translations; the closing token counts."""
         tf.debugging.assert_equal(tf.size(sources), tf.size(targets), "there must be as many targets as sources")
-        logits, tokens, rows = self._model.value.predict(self.ids(sources), self.ids(targets), None)
+        given = self.ids(sources, self.source_tokenizer), self.ids(targets, self.target_tokenizer)
+        logits, tokens, rows = self._model.value.predict(*given, None)
         sentences = tf.size(targets)
         sums = tf.math.unsorted_segment_sum(-cross_entropy(logits, tokens), rows, sentences)
         counts = tf.math.unsorted_segment_sum(tf.ones_like(tokens), rows, sentences)
         return {"log_probabilities": sums, "tokens": counts}
 
-    def ids(self, sentences: tf.Tensor) -> tf.Tensor:
+    def ids(self, sentences: tf.Tensor, tokenizer: Any) -> tf.Tensor:
         """Token ids with `EOS` after each sentence, padded at the end: `[B, S]`, S being 1 for no sentences."""
         sentences = tensorflow_text.normalize_utf8(sentences, self._form)  # in which the model learned
-        ids = self.tokenizer.tokenize(sentences)
+        ids = tokenizer.tokenize(sentences)
         ends = tf.fill([tf.size(sentences), 1], EOS)
         padded = tf.concat([ids, ends], axis=1).to_tensor(PAD)
         return tf.pad(padded, [[0, 0], [0, tf.maximum(0, 1 - tf.shape(padded)[1])]], constant_values=PAD)
+
+
+def tokenizer_of(vocabulary: Vocabulary) -> Any:
+    """The operations of a vocabulary, for the graph."""
+    return tensorflow_text.SentencepieceTokenizer(vocabulary.proto, out_type=tf.int32)
 
 
 class NotTracked:
@@ -138,14 +146,14 @@ class NotTracked:
 
 
 def save(
-    weights: Mapping[str, np.ndarray[Any, Any]], config: TrainConfig, vocabulary: Vocabulary, form: str, folder: Path
+    weights: Mapping[str, np.ndarray[Any, Any]], config: TrainConfig, pieces: Vocabularies, form: str, folder: Path
 ) -> None:
     """Writes the SavedModel; the folder appears when it is complete.
 
     Args:
         weights: by the names of the model's variables.
         config: the network and the search.
-        vocabulary: what text is cut into.
+        pieces: what the text of each side is cut into.
         form: Unicode form of the text that was learned from, NFC or NFKC; the model brings its input into it.
         folder: where it goes.
     """
@@ -153,7 +161,7 @@ def save(
     for left in (partial, folder):
         if left.exists():
             shutil.rmtree(left)
-    translator = Translator(weights, config, vocabulary, form)
+    translator = Translator(weights, config, pieces, form)
     inputs = {name: tf.TensorSpec([None], tf.string, name) for name in ("sentences", "sources", "targets")} | {
         "count": tf.TensorSpec([], tf.int32, "count"),
         "seeds": tf.TensorSpec([None, 2], tf.int32, "seeds"),

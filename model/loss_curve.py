@@ -31,7 +31,8 @@ def draw(figure: "Figure", history: Sequence[Mapping[str, Any]]) -> None:
     rates.set_ylim(bottom=0)
     axes.set_zorder(rates.get_zorder() + 1)  # the losses lie over the step size
     axes.patch.set_visible(False)
-    for name, label, color in (("loss", "training, with dropout and label smoothing", TRAIN), ("dev_loss", "dev set", DEV)):
+    training = "training, with dropout and label smoothing"
+    for name, label, color in (("loss", training, TRAIN), ("dev_loss", "dev set", DEV)):
         known = [(row["step"], row[name]) for row in history if row[name] is not None]
         if known:
             axes.plot(*zip(*known, strict=True), color=color, marker="o", markersize=3, label=label)

@@ -1,7 +1,7 @@
 """What all architectures have in common: the face that training, export and search know.
 
 Letters: B sentences, S source positions, T target positions, N real target tokens, E width of a token vector, X width
-of what a decoder knows, F width of what the softmax sees, V tokens of the vocabulary.
+of what a decoder knows, F width of what the softmax sees, V tokens of the targets' vocabulary, U of the sources'.
 
     sources    how  are  you  </s>            ids, padded at the end
     inputs     <s>  wie  geht  es  dir        what the decoder has read before it writes the target at that position
@@ -35,11 +35,17 @@ Side = Literal["source", "target", "output"]
 class Network(keras.layers.Layer, ABC):  # type: ignore[misc]
     """Token vectors, softmax, and what follows from an architecture's own part.
 
-    Sources, targets and softmax share one table of token vectors, since they share one vocabulary (Press & Wolf, 2017),
-    unless `config.tied` is off: then each has its own.
+    Targets and softmax share one table of token vectors, and so do the sources where they share the targets' vocabulary
+    (Press & Wolf, 2017), unless `config.tied` is off: then each has its own.
+
+    Args:
+        config: what the network is like.
+        vocabulary: V.
+        seed: decides its weights.
+        source_vocabulary: U where it is another vocabulary, None where the sources share the targets'.
     """
 
-    def __init__(self, config: ModelConfig, vocabulary: int, seed: int) -> None:
+    def __init__(self, config: ModelConfig, vocabulary: int, seed: int, source_vocabulary: int | None = None) -> None:
         super().__init__(name="seq2seq")
         self.config = config
         self.seeds: Iterator[int] = iter(range(4000 * seed, 4000 * seed + 4000, 5))  # a layer may use the next ones too
@@ -49,12 +55,12 @@ class Network(keras.layers.Layer, ABC):  # type: ignore[misc]
             if config.frame_size
             else None
         )
-        sides = ("target", "output") if self.frames else ("source", "target", "output")
-        self.tables: dict[str, Any] = (
-            dict.fromkeys(sides, self.new_table("table", vocabulary))
-            if config.tied
-            else {side: self.new_table(f"{side}_table", vocabulary) for side in sides}
-        )
+        names = table_names(config, are_shared=source_vocabulary is None)
+        sizes = dict.fromkeys(names.values(), vocabulary)
+        if source_vocabulary is not None and "source" in names:
+            sizes[names["source"]] = source_vocabulary
+        made = {name: self.new_table(name, size) for name, size in sizes.items()}
+        self.tables: dict[Side, Any] = {side: made[name] for side, name in names.items()}
         self.output_bias = self.add_weight(name="output_bias", shape=(vocabulary,), initializer="zeros")
 
     def new_table(self, name: str, vocabulary: int) -> Any:
@@ -142,7 +148,7 @@ class Network(keras.layers.Layer, ABC):  # type: ignore[misc]
         return tf.gather(self.table_of(side), tokens)
 
     def table_of(self, side: Side) -> tf.Tensor:
-        """A vector for each token, `[V, E]`; frozen ones get no gradient."""
+        """A vector for each token, `[V, E]`, or `[U, E]`; frozen ones get no gradient."""
         table = tf.convert_to_tensor(self.tables[side])
         frozen = self.frozen.get(self.tables[side].path)
         return table if frozen is None else tf.where(frozen[:, np.newaxis], tf.stop_gradient(table), table)
@@ -150,6 +156,21 @@ class Network(keras.layers.Layer, ABC):  # type: ignore[misc]
     def freeze(self, side: Side, tokens: np.ndarray[Any, np.dtype[np.integer[Any]]]) -> None:
         """Has some tokens' vectors stay what they are, on all sides that share the table; before the first step."""
         self.frozen[self.tables[side].path] = np.isin(np.arange(self.tables[side].shape[0]), tokens)
+
+
+def table_names(config: ModelConfig, *, are_shared: bool) -> dict[Side, str]:
+    """Names of the tables of token vectors that the sides look into; frames have none.
+
+    Args:
+        config: what the network is like.
+        are_shared: whether sources and targets have one vocabulary.
+    """
+    names: dict[Side, str]
+    if config.tied:
+        names = {"source": "table" if are_shared else "source_table", "target": "table", "output": "table"}
+    else:
+        names = {"source": "source_table", "target": "target_table", "output": "output_table"}
+    return {side: name for side, name in names.items() if side != "source" or not config.frame_size}
 
 
 def shifted(targets: tf.Tensor) -> tf.Tensor:

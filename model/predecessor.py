@@ -26,10 +26,11 @@ from pipeline.errors import InputError
 from pipeline.manifest import InputRecord
 from pipeline.reading.cache import cache_folder
 from pipeline.reading.digests import digest_of
+from pipeline.vocabularies import MODELS
 
 PARAMETER: Final = "train.warm_start"
 CHAMPION: Final = "champion"
-NEEDED: Final = ("weights.npz", "vocabulary.model")
+WEIGHTS: Final = "weights.npz"
 WITHIN_A_NIGHT: Final = re.compile(r"[a-z][a-z0-9-]{0,49}|\d{1,9}")
 REFERENCE: Final = re.compile(rf"(.+)/([^/@]+)@({WITHIN_A_NIGHT.pattern})")
 
@@ -39,7 +40,7 @@ class Predecessor(NamedTuple):
 
     Args:
         record: of the output of `train` that it is, wherever it lies now.
-        fetch: gives the folder on this machine with what is `NEEDED` of it, verified.
+        fetch: gives the folder on this machine with its weights and vocabularies, verified.
     """
 
     record: InputRecord
@@ -88,7 +89,7 @@ def in_folder(folder: Path) -> Predecessor:
         raise InputError(PARAMETER, folder, allowed, f"this is one of {made.stage}")
 
     def fetch() -> Path:
-        made.verify(*NEEDED)
+        made.verify(WEIGHTS, MODELS)
         return folder
 
     return Predecessor(manifests.input_record(made), fetch)
@@ -130,9 +131,9 @@ def fetched(registry: Registry, record: InputRecord) -> Path:
 
 def fetch(registry: Registry, version: Version) -> Path:
     """The folder of a version's files; raises `InputError` where weights are not among them."""
-    if not set(NEEDED) <= {file.path for file in version.files}:
+    if WEIGHTS not in {file.path for file in version.files}:
         shown = f"{registry.location}/{registry.name}@{version.number}"
-        raise InputError(PARAMETER, shown, f"a version with {' and '.join(NEEDED)}", "registered long ago?")
+        raise InputError(PARAMETER, shown, f"a version with {WEIGHTS}", "registered long ago?")
     return registry.fetch(version, cache_folder())
 
 

@@ -36,7 +36,8 @@ def train(
     It writes:
 
         export/...                        the SavedModel: raw text in, raw text out
-        vocabulary.model                  the SentencePiece model that is inside the export, for people who look
+        vocabulary.model                  the SentencePiece model that is inside the export; with vocabulary.separate
+                                          source.model and target.model instead
         weights.npz                       the exported weights once more, for another training to begin with
         history.json                      step, loss, dev loss, step size, tokens and seconds, one row a measurement
         loss.png                          the same as a picture

@@ -62,9 +62,10 @@ class Trainer:
     """A model, its optimizer and the compiled steps, on the devices of one strategy.
 
     Args:
-        config: the model and how it learns.
-        vocabulary: the number of its tokens.
-        strategy: what it runs under.
+        config: what is trained.
+        vocabulary: number of tokens of the targets' vocabulary.
+        strategy: of the devices.
+        source_vocabulary: the same of the sources' own one, None where they share the targets'.
         vectors: of tokens, by side, that the new model has in place of its own.
         compiles: whether XLA makes one program of what a replica does; needs batches of fixed shapes.
     """
@@ -74,17 +75,19 @@ class Trainer:
         config: TrainConfig,
         vocabulary: int,
         strategy: tf.distribute.Strategy,
-        vectors: Mapping[ReadSide, Vectors] | None = None,
+        source_vocabulary: int | None = None,
         *,
+        vectors: Mapping[ReadSide, Vectors] | None = None,
         compiles: bool = False,
     ) -> None:
         check_precision(config)
         self.config = config
         self.vocabulary = vocabulary
+        self.source_vocabulary = source_vocabulary
         self.strategy = strategy
         self.scale = LossScale() if config.precision == "float16" else LossScale(1.0)
         with strategy.scope():
-            self.model = build_model(config.model, vocabulary, config.seed)
+            self.model = build_model(config.model, vocabulary, config.seed, source_vocabulary)
             for side, found in (vectors or {}).items():
                 fill(self.model, found, side, is_frozen=config.vectors.given[side].frozen)
             # Keras' variables wrap TensorFlow's, which the tape and the strategy work with.

@@ -1,13 +1,12 @@
 """The whole training: from shards and a vocabulary to an exported model, and how it goes on after a kill."""
 
 import json
-import shutil
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -39,9 +38,8 @@ from model.workers import run_local_workers
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest, input_record, write_atomically
 from pipeline.stage import Outcome, log
-from pipeline.vocabulary import Vocabulary
+from pipeline.vocabularies import Vocabularies
 
-VOCABULARY = "vocabulary.model"
 CHECKPOINTS = "checkpoints"
 EVENTS = "tensorboard"
 
@@ -78,7 +76,7 @@ def train_and_export(
         raise FileNotFoundError(f"{folder / CHECKPOINTS} holds no checkpoint that is whole")
     export.save(exported(last.state), config, data.pieces, shards.facts["unicode_form"], folder / "export")
     write_weights(folder, last.state, with_optimizer=config.keep_optimizer)
-    shutil.copyfile(vocabulary.path(VOCABULARY), folder / VOCABULARY)
+    data.pieces.write(folder)
     history, plan = last.notes["history"], data.plan
     write_atomically(folder / "history.json", (json.dumps(history, indent=2) + "\n").encode())
     write_atomically(folder / "loss.png", draw_losses(history))
@@ -101,7 +99,7 @@ def train_and_export(
 class Data(NamedTuple):
     """What is learned from."""
 
-    pieces: Vocabulary
+    pieces: Vocabularies
     pairs: Pairs
     dev: Pairs
     plan: Plan
@@ -112,7 +110,7 @@ def prepare(config: TrainConfig, shards: Manifest, vocabulary: Manifest) -> Data
     if shards.inputs.get("vocabulary") != input_record(vocabulary):
         cause = "its token ids are of another one"
         raise InputError("vocabulary", vocabulary.directory, f"the one that {shards.directory} was made with", cause)
-    pieces = Vocabulary.load(vocabulary.path(VOCABULARY))
+    pieces = Vocabularies.read(vocabulary)
     pairs, dev = (Pairs.read(shards.paths_of_all(f"{split}/*.tfrecord*")) for split in ("train", "dev"))
     copies = copies_of(weights_of(config, pairs, shards), config.seed) if config.weights else None
     return Data(pieces, pairs, dev, make_plan(config, pairs, copies))
@@ -140,7 +138,14 @@ def train_on(
     Raises:
         ConnectionError: another worker of the cluster is gone.
     """
-    trainer = Trainer(config, data.pieces.size, strategy, vectors_of(config, data.pieces), compiles=compiles)
+    trainer = Trainer(
+        config,
+        data.pieces.target.size,
+        strategy,
+        data.pieces.source_size,
+        vectors=vectors_of(config, data.pieces),
+        compiles=compiles,
+    )
 
     def begin() -> None:
         if source:
@@ -190,6 +195,12 @@ def weights_of(config: TrainConfig, pairs: Pairs, shards: Manifest) -> Floats:
     return np.concatenate([table[numbers] for table, numbers in parts])
 
 
+def sizes_of(trainer: Trainer) -> dict[str, Any]:
+    """What a checkpoint says of the vocabulary, by the keys of its configuration."""
+    own = trainer.source_vocabulary
+    return {"size": trainer.vocabulary} | ({"separate": True, "source_size": own} if own is not None else {})
+
+
 def as_drawn() -> None:
     """Begins with the trainer's weights as they are."""
 
@@ -226,7 +237,7 @@ def fit(
     if not len(dev.lengths) and (config.patience or config.schedule == "plateau"):
         given = ("schedule", "plateau") if config.schedule == "plateau" else ("patience", config.patience)
         raise InputError(f"train.{given[0]}", given[1], "a dev set beside it", "there is no dev loss to watch")
-    made_with = {"train": config.canonical(), "vocabulary": {"size": trainer.vocabulary}}
+    made_with = {"train": config.canonical(), "vocabulary": sizes_of(trainer)}
     found = told(trainer.strategy, lambda: checkpoints.newest(folder))
     notes, candidates = Notes(), Candidates(config)
     if found:

@@ -6,43 +6,62 @@ Where the vocabularies differ, the rows of the pieces that both have are moved a
     ▁rain           17        31    moved
     ▁hail            -        32    as drawn
 
+Sources get the rows of sources, targets and softmax those of targets and softmax, whether either model has one
+vocabulary or two. A table that all of them share takes what the earlier targets and sources know, the targets first.
 Rows that are frozen stay as they are too, and have no averages of Adam that could move them.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from model.architectures import build_model
 from model.averaging import part_of
+from model.batches import Booleans
 from model.checkpoints import Arrays
+from model.config import ModelConfig
+from model.network import table_names
 from model.predecessor import PARAMETER
 from model.trainer import Trainer
 from model.weights import AVERAGES, read_weights
 from pipeline.errors import InputError
+from pipeline.vocabularies import MODELS, Vocabularies
 from pipeline.vocabulary import Vocabulary
 
+BIAS = "output_bias"  # of the softmax, which has a number for each target token
 
-def warm_start(trainer: Trainer, source: Path, pieces: Vocabulary) -> None:
+
+class Move(NamedTuple):
+    """Rows of an earlier model's weight that become rows of a new one's."""
+
+    path: str  # of the earlier weight
+    before: list[int]
+    after: list[int]
+
+
+def warm_start(trainer: Trainer, source: Path, pieces: Vocabularies) -> None:
     """Gives a trainer the weights that an earlier model exports, and Adam's averages where that is asked for.
 
     Adam's correction counts steps from 1 all the same, so that its first steps are smaller than their step size.
 
     Args:
         trainer: of the same network.
-        source: folder with that model's `weights.npz` and `vocabulary.model`.
-        pieces: the trainer's vocabulary.
+        source: folder with that model's `weights.npz` and vocabularies.
+        pieces: the trainer's vocabularies.
 
     Raises:
         InputError: the model is of another network, or was trained without keeping Adam's averages.
     """
-    old, kept = Vocabulary.load(source / "vocabulary.model"), read_weights(source)
-    rows = shared_rows(old, pieces)
-    axes, frozen = vocabulary_axes(trainer), trainer.model.frozen
+    old = Vocabularies.of({path.name: path.read_bytes() for path in source.glob(MODELS)})
+    kept, frozen = read_weights(source), trainer.model.frozen
+    named = moves_between(trainer.config.model, old, pieces)
+    moves = {
+        f"{trainer.model.name}/{name}": [move._replace(path=f"{trainer.model.name}/{move.path}") for move in found]
+        for name, found in named.items()
+    }
     own = trainer.state()
-    weights = moved(part_of(kept, "weight"), part_of(own, "weight"), axes, rows, frozen=frozen, source=source)
+    weights = moved(part_of(kept, "weight"), part_of(own, "weight"), moves, frozen, source)
     state = {f"weight/{path}": values for path, values in weights.items()}
     if trainer.config.ema:
         state |= {f"average/{path}": values for path, values in weights.items()}
@@ -50,9 +69,19 @@ def warm_start(trainer: Trainer, source: Path, pieces: Vocabulary) -> None:
         for part in AVERAGES:
             if not part_of(kept, part):
                 raise InputError("train.keep_optimizer", "true", "a model that was trained with it too", str(source))
-            parts = moved(part_of(kept, part), part_of(own, part), axes, rows, frozen=frozen, source=source)
+            parts = moved(part_of(kept, part), part_of(own, part), moves, frozen, source)
             state |= {f"{part}/{path}": values for path, values in parts.items()}
     trainer.restore(own | state)
+
+
+def moves_between(config: ModelConfig, old: Vocabularies, new: Vocabularies) -> dict[str, list[Move]]:
+    """What moves into each weight that has a row for each token; where two rows meet, the later one stays."""
+    sources, targets = shared_rows(old.source, new.source), shared_rows(old.target, new.target)
+    before, after = (table_names(config, are_shared=pieces.are_shared) for pieces in (old, new))
+    moves = {name: list[Move]() for name in after.values()}
+    for side, name in after.items():  # sources come first
+        moves[name].append(Move(before[side], *(sources if side == "source" else targets)))
+    return moves | {BIAS: [Move(BIAS, *targets)]}
 
 
 def shared_rows(old: Vocabulary, new: Vocabulary) -> tuple[list[int], list[int]]:
@@ -62,43 +91,28 @@ def shared_rows(old: Vocabulary, new: Vocabulary) -> tuple[list[int], list[int]]
     return [before for before, _ in shared], [after for _, after in shared]
 
 
-def vocabulary_axes(trainer: Trainer) -> dict[str, int]:
-    """Along which axis a weight has a row for each piece, for those weights that do.
-
-    It is asked of the network itself: those are the shapes that another size of the vocabulary changes.
-    """
-    larger = build_model(trainer.config.model, trainer.vocabulary + 1, trainer.config.seed)
-    shapes = {weight.path: weight.shape for weight in larger.trainable_variables}
-    changes = {path: np.not_equal(shapes[path], weight.shape) for path, weight in trainer.weights.items()}
-    return {path: int(change.argmax()) for path, change in changes.items() if change.any()}
-
-
 def moved(
-    given: Arrays,
-    own: Arrays,
-    axes: dict[str, int],
-    rows: tuple[list[int], list[int]],
-    *,
-    frozen: Mapping[str, np.ndarray[Any, np.dtype[np.bool_]]],
-    source: Path,
+    given: Arrays, own: Arrays, moves: Mapping[str, list[Move]], frozen: Mapping[str, Booleans], source: Path
 ) -> Arrays:
     """The trainer's own arrays with all that the given ones know, but for the frozen rows, which stay."""
     made = {}
     for path, values in own.items():
-        axis = axes.get(path)
-        shapes = [list(array.shape) for array in (given.get(path, np.zeros(0)), values)]
-        if axis is not None and all(len(shape) > axis for shape in shapes):
-            for shape in shapes:
-                del shape[axis]
-        if path not in given or shapes[0] != shapes[1]:
-            cause = f"its {path} is {'missing' if path not in given else given[path].shape}, ours {values.shape}"
-            raise InputError(PARAMETER, source, "a model of the same train.model", cause)
-        if axis is None:
+        if path not in moves:
+            check(given, path, values, source)
             made[path] = given[path]
             continue
-        mixed = np.moveaxis(values.copy(), axis, 0)
-        mixed[rows[1]] = np.moveaxis(given[path], axis, 0)[rows[0]]
-        made[path] = np.moveaxis(mixed, 0, axis)
+        made[path] = values.copy()
+        for move in moves[path]:
+            check(given, move.path, values, source, rows_may_differ=True)
+            made[path][move.after] = given[move.path][move.before]
         if path in frozen:
             made[path][frozen[path]] = values[frozen[path]]
     return made
+
+
+def check(given: Arrays, path: str, own: np.ndarray[Any, Any], source: Path, *, rows_may_differ: bool = False) -> None:
+    """Raises `InputError` unless a given weight is there and has the shape of our own."""
+    first = 1 if rows_may_differ else 0
+    if path not in given or given[path].shape[first:] != own.shape[first:]:
+        cause = f"its {path} is {'missing' if path not in given else given[path].shape}, ours {own.shape}"
+        raise InputError(PARAMETER, source, "a model of the same train.model", cause)

@@ -1,18 +1,17 @@
-"""The stage that learns the vocabulary, and keeps it from one generation to the next."""
+"""The stage that learns the vocabulary, or one for each side, and keeps it from one generation to the next."""
 
 import heapq
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline import manifest as manifests
 from pipeline.keys import pair_key
 from pipeline.manifest import Manifest
 from pipeline.pairs import BLOCK, read_pairs
 from pipeline.records import SentencePair
 from pipeline.stage import Outcome, log, stage, verify
+from pipeline.vocabularies import OWN, Vocabularies
 from pipeline.vocabulary import UNK, Vocabulary, VocabularyConfig, train_vocabulary
 
-MODEL = "vocabulary.model"
 CHECKED_PAIRS = 50_000  # of a generation, to see how much of it the vocabulary does not know
 FEWEST_PAIRS = 500  # of a generation, below which its share of unknown tokens says little
 HELPS_BELOW = 0.5  # of the unknown share: what a new vocabulary must come down to, to be worth training again
@@ -20,16 +19,18 @@ HELPS_BELOW = 0.5  # of the unknown share: what a new vocabulary must come down 
 
 @stage("build_vocabulary", section="vocabulary", version=2, takes=("pairs",), makes="vocabulary", grows=True)
 def build_vocabulary(config: VocabularyConfig, pairs: Manifest, *, folder: Path, earlier: Manifest | None) -> Outcome:
-    """Learns one SentencePiece vocabulary for both sides from a sample of the training pairs.
+    """Learns a SentencePiece vocabulary for both sides, or one for each, from a sample of the training pairs.
 
     The sample is chosen by content hash, so that the same pairs give the same vocabulary on every machine. A later
     generation keeps the vocabulary unless too much of its text is unknown to it, or a new one is asked for; a new one
-    is learned from all generations.
+    is learned from all generations. With vocabulary.separate each side has its own, which suits sides that have little
+    in common: of hanzi and pinyin the one needs a piece for each of 5,200 signs, the other has no 2,000 pieces.
 
     nightshift build-vocabulary --preset weather
 
     workspace/weather-en-fr/build_vocabulary/91c0de5f2a17/
-        vocabulary.model        SentencePiece model: nothing else is needed to encode and decode
+        vocabulary.model                SentencePiece model: nothing else is needed to encode and decode
+        source.model, target.model      instead of it with vocabulary.separate
         manifest.json
     """
     generations = pairs.chain()
@@ -37,37 +38,70 @@ def build_vocabulary(config: VocabularyConfig, pairs: Manifest, *, folder: Path,
     new = sample_of([pairs], CHECKED_PAIRS)
     if earlier:
         verify([earlier])
-        unknown = unknown_share(earlier.path(MODEL).read_bytes(), new)
-        is_needed = len(new) >= FEWEST_PAIRS and unknown > config.max_unknown_share
+        unknown = unknown_shares(Vocabularies.read(earlier), new)
+        is_needed = len(new) >= FEWEST_PAIRS and max(unknown) > config.max_unknown_share
         if not is_asked and not is_needed:
             return keep(earlier, unknown, folder)
     verify(generations, "train/*.parquet")
     sample = sample_of(generations, config.sample_pairs)
-    model = train_vocabulary(config, (side for pair in sample for side in (pair.source, pair.target)))
-    left = unknown_share(model, new)
+    learned = learn(config, sample)
+    left = unknown_shares(learned, new)
     if earlier and not is_asked:
-        if left > HELPS_BELOW * unknown:  # what is unknown is too rare to be learned
+        is_over = [share > config.max_unknown_share for share in unknown]
+        now = zip(is_over, left, unknown, strict=True)
+        if all(after > HELPS_BELOW * before for over, after, before in now if over):  # too rare to be learned
             return keep(earlier, unknown, folder)
         limit = f"more than vocabulary.max_unknown_share, {100 * config.max_unknown_share:g} %"
         log.warning(
-            "%-16s renewed   %.2f %% of the new text's tokens are unknown, %s", "build_vocabulary", 100 * unknown, limit
+            "%-16s renewed   %.2f %% of the new text's tokens are unknown, %s",
+            "build_vocabulary",
+            100 * max(unknown),
+            limit,
         )
-    manifests.write_atomically(folder / MODEL, model)
-    counts = {"pieces": Vocabulary(model).size, "sampled_pairs": len(sample)}
-    return Outcome(counts, {"learned_at": len(generations), "unknown_share": left}, starts_anew=True)
+    learned.write(folder)
+    counts = counts_of(learned) | {"sampled_pairs": len(sample)}
+    return Outcome(counts, {"learned_at": len(generations), "unknown_share": max(left)}, starts_anew=True)
 
 
-def keep(earlier: Manifest, unknown: float, folder: Path) -> Outcome:
+def keep(earlier: Manifest, unknown: Sequence[float], folder: Path) -> Outcome:
     """The vocabulary of the generations before, for this one too."""
-    manifests.write_atomically(folder / MODEL, earlier.path(MODEL).read_bytes())
-    facts = {"learned_at": earlier.facts["learned_at"], "unknown_share": unknown}
+    Vocabularies.read(earlier).write(folder)
+    facts = {"learned_at": earlier.facts["learned_at"], "unknown_share": max(unknown)}
     return Outcome({"generations_kept_for": 1}, facts)
 
 
-def unknown_share(model: bytes, pairs: list[SentencePair]) -> float:
-    """Share of the tokens of both sides that a vocabulary has no piece for."""
-    vocabulary = Vocabulary(model)
-    sentences = [side for pair in pairs for side in (pair.source, pair.target)]
+def learn(config: VocabularyConfig, pairs: list[SentencePair]) -> Vocabularies:
+    """Learns what the configuration asks for: one vocabulary from both sides, or one from each."""
+    if config.separate:
+        texts = zip(OWN, texts_of(pairs, are_shared=False), strict=True)
+        return Vocabularies(*(Vocabulary(train_vocabulary(config, sentences, side)) for side, sentences in texts))
+    (sentences,) = texts_of(pairs, are_shared=True)
+    return Vocabularies.shared(Vocabulary(train_vocabulary(config, sentences)))
+
+
+def texts_of(pairs: list[SentencePair], *, are_shared: bool) -> list[list[str]]:
+    """The sentences of each vocabulary: all of them, or the sources and the targets."""
+    if are_shared:
+        return [[side for pair in pairs for side in (pair.source, pair.target)]]
+    return [[pair.source for pair in pairs], [pair.target for pair in pairs]]
+
+
+def counts_of(vocabularies: Vocabularies) -> dict[str, int]:
+    """Numbers of pieces, as the manifest has them."""
+    if vocabularies.are_shared:
+        return {"pieces": vocabularies.target.size}
+    return {"source.pieces": vocabularies.source.size, "target.pieces": vocabularies.target.size}
+
+
+def unknown_shares(vocabularies: Vocabularies, pairs: list[SentencePair]) -> list[float]:
+    """`unknown_share` of each vocabulary: of one for both sides, or of the sources' and the targets'."""
+    are_shared = vocabularies.are_shared
+    asked = [vocabularies.target] if are_shared else [vocabularies.source, vocabularies.target]
+    return [unknown_share(*given) for given in zip(asked, texts_of(pairs, are_shared=are_shared), strict=True)]
+
+
+def unknown_share(vocabulary: Vocabulary, sentences: list[str]) -> float:
+    """Share of the sentences' tokens that a vocabulary has no piece for."""
     tokens = unknown = 0
     for start in range(0, len(sentences), BLOCK):
         for ids in vocabulary.encode(sentences[start : start + BLOCK]):

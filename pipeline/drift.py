@@ -11,7 +11,8 @@ alarm by being small.
     unknown_share,          difference of the shares of tokens
     single_character_share
     swapped_sides           how much closer, in divergence, the sides are to each other's past than to their own; above
-                            0 only where they were swapped
+                            0 only where they were swapped. The divergence of pieces, or of their characters where each
+                            side has a vocabulary of its own: then the sides have few pieces in common either way
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,9 +24,9 @@ import numpy.typing as npt
 from pydantic import Field
 
 from pipeline.config import Frozen
-from pipeline.piece_table import PieceTable
+from pipeline.piece_table import PieceTables
 from pipeline.summaries import Counts, SideSummary, Summary, total
-from pipeline.vocabulary import UNK
+from pipeline.vocabulary import UNK, Side
 
 RISEN_PIECES = 10
 # Exceeded by chance once in a thousand times: quantiles of the Kolmogorov and of the normal distribution.
@@ -76,7 +77,7 @@ class Distance:
     """
 
     measure: str
-    side: Literal["", "source", "target"]
+    side: Literal["", Side]
     value: float
     by_chance: float
 
@@ -110,7 +111,7 @@ class Comparison:
 
 
 def compare(
-    new: Mapping[str, Summary], before: Mapping[str, Summary], table: PieceTable, min_pairs: int
+    new: Mapping[str, Summary], before: Mapping[str, Summary], tables: PieceTables, min_pairs: int
 ) -> list[Comparison]:
     """Compares a generation with the chain before it, and each of its origins with its own past.
 
@@ -119,37 +120,36 @@ def compare(
     Args:
         new: summaries of the generation by origin.
         before: summaries of the chain by origin; nothing is compared where it holds none.
-        table: the vocabulary that both were made with.
+        tables: the vocabularies that both were made with.
         min_pairs: fewest new pairs, and pairs before, that are worth comparing.
     """
     if not before:
         return []
-    size = len(table.texts)
-    all_before = total(before.values(), size)
-    found = [_comparison("", total(new.values(), size), all_before, table, min_pairs)]
+    all_before = total(before.values(), tables.sizes)
+    found = [_comparison("", total(new.values(), tables.sizes), all_before, tables, min_pairs)]
     for name, summary in new.items():
         if len(new) > 1 or (name in before and len(before) > 1):
-            found.append(_comparison(name, summary, before.get(name, all_before), table, min_pairs))
+            found.append(_comparison(name, summary, before.get(name, all_before), tables, min_pairs))
     return found
 
 
-def _comparison(origin: str, new: Summary, before: Summary, table: PieceTable, min_pairs: int) -> Comparison:
+def _comparison(origin: str, new: Summary, before: Summary, tables: PieceTables, min_pairs: int) -> Comparison:
     are_enough = min(new.pairs, before.pairs) >= max(min_pairs, 1)
-    distances = tuple(distances_between(new, before, table)) if are_enough else ()
-    risen = {name: risen_pieces(side, before.sides[name], table.texts) for name, side in new.sides.items()}
+    distances = tuple(distances_between(new, before, tables)) if are_enough else ()
+    risen: dict[str, tuple[str, ...]] = {
+        name: risen_pieces(new.sides[name], before.sides[name], table.texts) for name, table in tables.sides.items()
+    }
     return Comparison(origin, new.pairs, before.pairs, distances, risen if are_enough else {})
 
 
-def distances_between(new: Summary, before: Summary, table: PieceTable) -> Iterator[Distance]:
+def distances_between(new: Summary, before: Summary, tables: PieceTables) -> Iterator[Distance]:
     """All distances; both summaries hold at least one pair."""
     # As if each sentence were a single draw: its tokens go together.
     sampled = float(np.sqrt(1 / new.pairs + 1 / before.pairs))
-    own = {}
-    sides: tuple[Literal["source", "target"], ...] = ("source", "target")
-    for name in sides:
+    for name, table in tables.sides.items():
         side, past = new.sides[name], before.sides[name]
-        own[name] = divergence(side.pieces, past.pieces)
-        yield Distance("pieces", name, own[name], divergence_by_chance(side.pieces, past.pieces))
+        by_chance = divergence_by_chance(side.pieces, past.pieces)
+        yield Distance("pieces", name, divergence(side.pieces, past.pieces), by_chance)
         yield Distance("lengths", name, largest_difference(side.lengths, past.lengths), KOLMOGOROV * sampled)
         are_unknown = np.arange(len(side.pieces)) == UNK
         for measure, chosen in (
@@ -159,9 +159,17 @@ def distances_between(new: Summary, before: Summary, table: PieceTable) -> Itera
             value, by_chance = share_difference(side, past, chosen)
             yield Distance(measure, name, value, NORMAL * by_chance * sampled)
     yield Distance("ratio", "", largest_difference(new.ratios, before.ratios), KOLMOGOROV * sampled)
-    crossed = divergence(new.source.pieces, before.target.pieces) + divergence(new.target.pieces, before.source.pieces)
     # Chance adds about as much to both terms of the difference, so that none is left in it.
-    yield Distance("swapped_sides", "", (sum(own.values()) - crossed) / 2, 0.0)
+    yield Distance("swapped_sides", "", swapped_sides(new, before, tables), 0.0)
+
+
+def swapped_sides(new: Summary, before: Summary, tables: PieceTables) -> float:
+    """How much closer the sides are to each other's past than to their own."""
+    source, target = tables.comparable(new.source.pieces, new.target.pieces)
+    past_source, past_target = tables.comparable(before.source.pieces, before.target.pieces)
+    own = divergence(source, past_source) + divergence(target, past_target)
+    crossed = divergence(source, past_target) + divergence(target, past_source)
+    return (own - crossed) / 2
 
 
 def divergence(new: Counts, before: Counts) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.pictures import as_png
-from pipeline.summaries import BINS_PER_OCTAVE, LENGTHS, RATIOS, Counts, Summary, quantile, total
+from pipeline.summaries import BINS_PER_OCTAVE, LENGTHS, RATIOS, Counts, Sizes, Summary, quantile, total
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,8 +37,8 @@ def draw_lengths(new: Mapping[str, Summary], before: Mapping[str, Summary]) -> b
 def rows_of(new: Mapping[str, Summary], before: Mapping[str, Summary]) -> list[tuple[str, Summary, Summary | None]]:
     """Title, new pairs and pairs before of each row of the picture."""
     known = [*new.values(), *before.values()]
-    pieces = len(known[0].source.pieces) if known else 0
-    rows = [("all pairs", total(new.values(), pieces), total(before.values(), pieces) if before else None)]
+    sizes = known[0].sizes if known else Sizes(0, 0)
+    rows = [("all pairs", total(new.values(), sizes), total(before.values(), sizes) if before else None)]
     if len(new.keys() | before.keys()) > 1:
         largest = sorted(new, key=lambda name: (-new[name].pairs, name))[:MOST_ORIGINS]
         rows += [(name, new[name], before.get(name)) for name in largest]

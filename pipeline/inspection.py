@@ -15,12 +15,12 @@ from pipeline.beam_config import BeamConfig
 from pipeline.drift import Comparison, Distance
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest
-from pipeline.piece_table import PieceTable
+from pipeline.piece_table import PieceTables
 from pipeline.running.worker_pool import prepare
 from pipeline.stage import Outcome, log, stage, verify
 from pipeline.statistics import StatisticsConfig
-from pipeline.summaries import Summary
-from pipeline.vocabulary import Vocabulary
+from pipeline.summaries import Sizes, Summary
+from pipeline.vocabularies import Vocabularies
 
 CHAIN = "chain.npz"
 SHOWN_PIECES = 5
@@ -71,19 +71,19 @@ def inspect(
     """
     if earlier:
         verify([earlier], CHAIN)
-    table = PieceTable.of(Vocabulary.load(vocabulary.path("vocabulary.model")))
-    summarise(shards, len(table.texts), folder / "generation.npz", beam)
+    tables = PieceTables.of(Vocabularies.read(vocabulary))
+    summarise(shards, tables.sizes, folder / "generation.npz", beam)
     generation = summaries.load(folder / "generation.npz")
     before = summaries.load(earlier.path(CHAIN)) if earlier else {}
-    comparisons = drift.compare(generation, before, table, config.min_pairs)
+    comparisons = drift.compare(generation, before, tables, config.min_pairs)
     names = list(before | generation)
     parts = {name: [given[name] for given in (before, generation) if name in given] for name in names}
-    chain = {name: summaries.total(parts[name], len(table.texts)) for name in names}
+    chain = {name: summaries.total(parts[name], tables.sizes) for name in names}
     summaries.save(folder / CHAIN, chain)
     manifests.write_atomically(folder / "lengths.png", histograms.draw_lengths(generation, before))
     report = {
-        "generation": statistics.report(generation, table, config),
-        "chain": statistics.report(chain, table, config),
+        "generation": statistics.report(generation, tables, config),
+        "chain": statistics.report(chain, tables, config),
         "drift": statistics.drift_report(comparisons, config),
     }
     text = json.dumps(report, indent=2, ensure_ascii=False)
@@ -93,7 +93,7 @@ def inspect(
     return Outcome({"pairs": sum(summary.pairs for summary in generation.values())}, facts_of(report))
 
 
-def summarise(shards: Manifest, pieces: int, written: Path, beam: BeamConfig) -> None:
+def summarise(shards: Manifest, sizes: Sizes, written: Path, beam: BeamConfig) -> None:
     """Runs the Beam job, which writes the summaries of the generation's training shards.
 
     Raises:
@@ -108,7 +108,7 @@ def summarise(shards: Manifest, pieces: int, written: Path, beam: BeamConfig) ->
 
     files = [str(path) for path in shards.paths("train/*.tfrecord*")]
     with runners.open_pipeline(beam, stage="inspect", pairs=pairs) as job:
-        found = job | Sketch(files, pieces)
+        found = job | Sketch(files, sizes)
         _ = found | "write summaries" >> Map(write_summaries, written, shards.facts["origins"])
     summarised = sum(summary.pairs for summary in summaries.load(written).values())
     if summarised != pairs:

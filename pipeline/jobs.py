@@ -9,7 +9,6 @@ from typing import Any, Literal
 from pydantic import Field
 
 from pipeline.beam_config import BeamConfig
-from pipeline.build_vocabulary import MODEL
 from pipeline.cleaning import CleanConfig
 from pipeline.config import StageConfig
 from pipeline.funnel import check_clean, check_rejected, count_clean, count_origins, sample_rejects
@@ -19,6 +18,7 @@ from pipeline.records import SentencePair
 from pipeline.rules.languages import language
 from pipeline.running.worker_pool import prepare
 from pipeline.stage import Outcome, log, stage, verify
+from pipeline.vocabularies import Vocabularies
 
 
 class ShardConfig(StageConfig):
@@ -120,14 +120,14 @@ def shard(
     shards = {file: folder / "train" / f"shard-{file.stem.removeprefix('part-')}{suffix}" for file in train}
     if not earlier:
         shards[pairs.path("dev.parquet")] = folder / "dev" / f"shard-00000-of-00001{suffix}"
-    proto = vocabulary.path(MODEL).read_bytes()
+    models = Vocabularies.read(vocabulary).models
     origins = sorted({transforms.HELD_OUT, *pairs.facts["origins"]})
     with runners.open_pipeline(beam, stage="shard", pairs=total) as job:
         _ = (
             job
             | "list files" >> Create([(str(file), str(shard)) for file, shard in shards.items()])
             | "spread files" >> Reshuffle()
-            | "encode shards" >> ParDo(transforms.EncodeShard(proto, origins))
+            | "encode shards" >> ParDo(transforms.EncodeShard(models, origins))
         )
     counts = {"train.pairs": 0, "train.source_tokens": 0, "train.target_tokens": 0}
     for file, written in shards.items():

@@ -11,7 +11,7 @@ from tensorflow_metadata.proto.v0 import schema_pb2
 from pipeline import examples, summaries
 from pipeline.quiet import tensorflow_quietly
 from pipeline.running.counters import count
-from pipeline.summaries import Summary
+from pipeline.summaries import Sizes, Summary
 
 BATCH = 1000  # pairs of a record batch
 Summaries = dict[int, Summary]  # by the number of the origin
@@ -24,13 +24,13 @@ class Sketch(beam.PTransform[beam.Pipeline, PCollection[Summaries]]):
 
     Args:
         shards: paths of TFRecord files.
-        pieces: size of the vocabulary.
+        sizes: of the vocabularies.
     """
 
-    def __init__(self, shards: list[str], pieces: int) -> None:
+    def __init__(self, shards: list[str], sizes: Sizes) -> None:
         super().__init__()
         self.shards = shards
-        self.pieces = pieces
+        self.sizes = sizes
 
     def expand(self, pipeline: beam.Pipeline) -> PCollection[Summaries]:
         """From nothing to one element, which is empty where there are no pairs."""
@@ -47,7 +47,7 @@ class Sketch(beam.PTransform[beam.Pipeline, PCollection[Summaries]]):
             | "spread shards" >> beam.Reshuffle()
             | "read records" >> beam.FlatMap(read_records).with_output_types(bytes)
             | "decode record batches" >> decoder.RawRecordToRecordBatch(BATCH)
-            | "summarise token ids" >> beam.CombineGlobally(SummariseIds(self.pieces))
+            | "summarise token ids" >> beam.CombineGlobally(SummariseIds(self.sizes))
         )
         return found
 
@@ -56,11 +56,11 @@ class SummariseIds(beam.CombineFn):
     """`Summary` as Beam merges it, one an origin.
 
     Args:
-        pieces: size of the vocabulary.
+        sizes: of the vocabularies.
     """
 
-    def __init__(self, pieces: int) -> None:
-        self.pieces = pieces
+    def __init__(self, sizes: Sizes) -> None:
+        self.sizes = sizes
 
     def create_accumulator(self) -> Summaries:
         """Nothing yet."""
@@ -70,7 +70,7 @@ class SummariseIds(beam.CombineFn):
         """Adds the pairs of a record batch."""
         for origin, pairs in summaries.by_origin(batch):
             if origin not in found:
-                found[origin] = Summary.of_nothing(self.pieces)
+                found[origin] = Summary.of_nothing(self.sizes)
             found[origin].add(pairs)
         count("pairs", batch.num_rows)
         return found
@@ -81,7 +81,7 @@ class SummariseIds(beam.CombineFn):
         for found in accumulators:
             for origin, summary in found.items():
                 if origin not in merged:
-                    merged[origin] = Summary.of_nothing(self.pieces)
+                    merged[origin] = Summary.of_nothing(self.sizes)
                 merged[origin].merge(summary)
         return merged
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from pipeline.config import StageConfig
 from pipeline.drift import Comparison, StopLimits, WarnLimits
-from pipeline.piece_table import PieceTable
+from pipeline.piece_table import PieceTable, PieceTables
 from pipeline.summaries import LENGTHS, RATIOS, Counts, SideSummary, Summary, quantile, total
 from pipeline.vocabulary import BOS, EOS, PAD, UNK
 
@@ -34,21 +34,21 @@ class StatisticsConfig(StageConfig):
         return {name: value for name, value in super().canonical().items() if name != "stop"}
 
 
-def report(summaries: Mapping[str, Summary], table: PieceTable, config: StatisticsConfig) -> dict[str, Any]:
+def report(summaries: Mapping[str, Summary], tables: PieceTables, config: StatisticsConfig) -> dict[str, Any]:
     """Figures of all pairs and of each origin's, as JSON values.
 
     Args:
         summaries: by origin.
-        table: the vocabulary they were made with.
+        tables: the vocabularies they were made with.
         config: how much to list.
     """
     return {
-        "all": figures(total(summaries.values(), len(table.texts)), table, config),
-        "origins": {name: figures(summary, table, config) for name, summary in summaries.items()},
+        "all": figures(total(summaries.values(), tables.sizes), tables, config),
+        "origins": {name: figures(summary, tables, config) for name, summary in summaries.items()},
     }
 
 
-def figures(summary: Summary, table: PieceTable, config: StatisticsConfig) -> dict[str, Any]:
+def figures(summary: Summary, tables: PieceTables, config: StatisticsConfig) -> dict[str, Any]:
     """One summary as JSON values.
 
     Lengths are numbers of ids, exact up to 4,096, ratios of target to source length exact to half a per cent. Counts of
@@ -57,9 +57,9 @@ def figures(summary: Summary, table: PieceTable, config: StatisticsConfig) -> di
     return {
         "pairs": summary.pairs,
         "distinct_pairs": distinct(summary.distinct, summary.pairs),
-        "vocabulary_coverage": coverage(summary.source.pieces + summary.target.pieces),
-        "source": side_figures(summary.source, summary.pairs, table, config),
-        "target": side_figures(summary.target, summary.pairs, table, config),
+        "vocabulary_coverage": coverage(*tables.by_vocabulary(summary.source.pieces, summary.target.pieces)),
+        "source": side_figures(summary.source, summary.pairs, tables.source, config),
+        "target": side_figures(summary.target, summary.pairs, tables.target, config),
         "target_to_source_ratio": quantiles(summary.ratios, RATIOS),
     }
 
@@ -86,14 +86,14 @@ def quantiles(histogram: Counts, values: np.ndarray[Any, Any]) -> dict[str, floa
     return {f"{100 * share:g}%": round(quantile(histogram, values, share), 3) for share in QUANTILES}
 
 
-def coverage(pieces: Counts) -> float:
-    """Share of the vocabulary that occurs, control symbols aside.
+def coverage(*pieces: Counts) -> float:
+    """Share of the vocabulary, or of several together, that occurs, control symbols aside.
 
     >>> coverage(np.array([0, 9, 0, 0, 5, 0, 1, 7]))
     0.75
     """
-    seen = int(np.count_nonzero(np.delete(pieces, CONTROLS)))
-    return round(seen / max(len(pieces) - len(CONTROLS), 1), 6)
+    asked = np.concatenate([np.delete(counts, CONTROLS) for counts in pieces])
+    return round(int(np.count_nonzero(asked)) / max(len(asked), 1), 6)
 
 
 def distinct(sketch: Any, most: int) -> int:

@@ -4,14 +4,14 @@ What fits is counted exactly: how often each piece occurs, how many sentences ha
 pairs are estimated by tfx-bsl's sketch of the smallest hash values (Bar-Yossef et al., 2002), exact up to 16,384 and
 within about 1 % above. Nothing depends on the order in which things are added or merged.
 
-Letters: V pieces, N sentences, L + 1 bins of lengths, R bins of ratios.
+Letters: V pieces of a side's vocabulary, N sentences, L + 1 bins of lengths, R bins of ratios.
 """
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,13 @@ SIDES = ("source", "target")
 
 Counts = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
+
+
+class Sizes(NamedTuple):
+    """Numbers of pieces that the sides' vocabularies have."""
+
+    source: int
+    target: int
 
 
 def _distinct() -> Any:
@@ -89,9 +96,15 @@ class Summary:
     distinct: Any = field(default_factory=_distinct)
 
     @classmethod
-    def of_nothing(cls, pieces: int) -> Self:
-        """A summary of no pairs, for a vocabulary of so many pieces."""
-        return cls(SideSummary(np.zeros(pieces, np.int64)), SideSummary(np.zeros(pieces, np.int64)))
+    def of_nothing(cls, sizes: Sizes) -> Self:
+        """A summary of no pairs, for vocabularies of so many pieces."""
+        source, target = (SideSummary(np.zeros(size, np.int64)) for size in sizes)
+        return cls(source, target)
+
+    @property
+    def sizes(self) -> Sizes:
+        """Numbers of pieces of the vocabularies it was made with."""
+        return Sizes(len(self.source.pieces), len(self.target.pieces))
 
     @property
     def sides(self) -> dict[str, SideSummary]:
@@ -118,9 +131,9 @@ class Summary:
         self.distinct.Merge(other.distinct)
 
 
-def total(summaries: Iterable[Summary], pieces: int) -> Summary:
+def total(summaries: Iterable[Summary], sizes: Sizes) -> Summary:
     """A new summary of all that the given ones hold."""
-    everything = Summary.of_nothing(pieces)
+    everything = Summary.of_nothing(sizes)
     for summary in summaries:
         everything.merge(summary)
     return everything

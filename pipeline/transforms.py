@@ -5,7 +5,7 @@ costs a fifth of what Beam's own bookkeeping would cost for each pair. Between w
 """
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from pipeline.examples import ShardWriter
 from pipeline.holdout import HeldOut, hold_out
 from pipeline.manifest import write_atomically
 from pipeline.normalization import Normalizer
-from pipeline.pairs import SCHEMA, read_block, read_tables, write_pairs, write_table
+from pipeline.pairs import read_block, read_tables, write_pairs, write_table
 from pipeline.records import SentencePair
 from pipeline.running.counters import count
 from pipeline.selection import (
@@ -37,7 +37,7 @@ from pipeline.selection import (
     smallest,
     unpacked,
 )
-from pipeline.vocabulary import Vocabulary
+from pipeline.vocabularies import Vocabularies
 
 Block = tuple[str, int, int]  # a Parquet file, the number of a row group in it, the rank of its origin
 ShardRows = tuple[int, bytes]  # a shard's number, packed rows for it
@@ -229,25 +229,25 @@ class EncodeShard(beam.DoFn):
     """Turns a Parquet file of pairs into a TFRecord shard of token ids, in the same order.
 
     Args:
-        vocabulary: the SentencePiece model.
+        models: those of the vocabularies.
         origins: names of the origins, whose indexes the records hold.
     """
 
-    def __init__(self, vocabulary: bytes, origins: Sequence[str]) -> None:
-        self.proto = vocabulary
+    def __init__(self, models: Mapping[str, bytes], origins: Sequence[str]) -> None:
+        self.models = models
         self.origins = pa.array(list(origins), pa.string())
 
     def setup(self) -> None:
-        """Loads the vocabulary once a worker."""
-        self.vocabulary = Vocabulary(self.proto)
+        """Loads the vocabularies once a worker."""
+        self.vocabularies = Vocabularies.of(self.models)
 
     def process(self, files: tuple[str, str]) -> Iterator[str]:
         """Encodes one file into another."""
+        source, target = self.vocabularies.source, self.vocabularies.target
         with ShardWriter(Path(files[1])) as writer:
             for pairs in read_tables(Path(files[0]), BLOCKS_ENCODED_AT_ONCE):
-                sources, targets = (
-                    self.vocabulary.encode_column(pairs[side].combine_chunks()) for side in SCHEMA.names
-                )
+                sources = source.encode_column(pairs["source"].combine_chunks())
+                targets = target.encode_column(pairs["target"].combine_chunks())
                 origins = pc.index_in(pairs["origin"].cast(pa.string()), value_set=self.origins)
                 if origins.null_count:
                     raise RuntimeError(f"{files[0]} has pairs of origins that are not among {self.origins.to_pylist()}")

@@ -1,7 +1,7 @@
 """The vocabulary: SentencePiece behind encode and decode (Kudo and Richardson, 2018).
 
-One vocabulary serves both sides. It is trained on a sample chosen by content, never by chance, so that the same pairs
-give the same vocabulary on every machine.
+One vocabulary serves both sides, or each side has one of its own (`pipeline.vocabularies`). It is trained on a sample
+chosen by content, never by chance, so that the same pairs give the same vocabulary on every machine.
 """
 
 import io
@@ -15,7 +15,8 @@ from typing import Any, Literal, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 import sentencepiece
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from pipeline.config import StageConfig
 from pipeline.errors import InputError
@@ -24,6 +25,7 @@ from pipeline.piece_model import is_bpe, without_paths
 PAD, UNK, BOS, EOS = 0, 1, 2, 3
 SPACE = "\u2581"  # how pieces show the space before a word
 IDS = pa.large_list(pa.int64())
+Side = Literal["source", "target"]
 
 # The model's own normalisation, in SentencePiece's form: any white space is a space, as cleaning has it, and nothing
 # else changes, because what cleaning left is what the model must be able to write.
@@ -34,6 +36,12 @@ class VocabularyConfig(StageConfig):
     """How the vocabulary is learned."""
 
     size: int = Field(8000, ge=16, le=1_000_000, description="Pieces, the four control symbols included.")
+    separate: bool = Field(
+        False, description="Whether each side has a vocabulary of its own, learned from that side alone."
+    )
+    source_size: int = Field(
+        0, ge=0, le=1_000_000, description="Pieces of the sources' own vocabulary; 0: `size`, as the targets' has."
+    )
     model_type: Literal["unigram", "bpe"] = Field(
         "bpe", description="Byte-pair encoding (Sennrich et al., 2016) or unigram model (Kudo, 2018)."
     )
@@ -50,9 +58,24 @@ class VocabularyConfig(StageConfig):
         0, ge=0, description="Number of the generation at which it is learned anew from all text so far; 0: at none."
     )
 
+    @field_validator("source_size")
+    @classmethod
+    def _belongs_to_separate(cls, size: int, info: ValidationInfo) -> int:
+        if size and not info.data.get("separate", True):
+            raise PydanticCustomError("source_size", "0, or vocabulary.separate=true beside it")
+        return size
+
     def canonical(self) -> dict[str, Any]:
-        """The configuration without the limit, which is asked once for each generation, at the time it comes."""
-        return {name: value for name, value in super().canonical().items() if name != "max_unknown_share"}
+        """The configuration without the limit, which is asked once for each generation, at the time it comes.
+
+        Of one vocabulary for both sides it says nothing about two.
+        """
+        left_out = {"max_unknown_share"} | (set() if self.separate else {"separate", "source_size"})
+        return {name: value for name, value in super().canonical().items() if name not in left_out}
+
+    def size_key(self, side: Side | None) -> Literal["size", "source_size"]:
+        """Which key says how many pieces the vocabulary of a side has; None stands for that of both."""
+        return "source_size" if side == "source" and self.source_size else "size"
 
 
 class Vocabulary:
@@ -123,8 +146,13 @@ class Vocabulary:
         return sentences
 
 
-def train_vocabulary(config: VocabularyConfig, sentences: Iterable[str]) -> bytes:
+def train_vocabulary(config: VocabularyConfig, sentences: Iterable[str], side: Side | None = None) -> bytes:
     """Learns a SentencePiece model and returns its bytes.
+
+    Args:
+        config: its size and kind.
+        sentences: what it is learned from.
+        side: whose they are, None where they are of both.
 
     Raises:
         InputError: the sentences do not hold enough different pieces for the size, or not even for one.
@@ -133,16 +161,18 @@ def train_vocabulary(config: VocabularyConfig, sentences: Iterable[str]) -> byte
     with tempfile.NamedTemporaryFile("w", suffix=".tsv") as rules:
         rules.write(WHITE_SPACE_RULES)
         rules.flush()
-        _train(config, sentences, model, rules.name)
+        _train(config, sentences, side, model, rules.name)
     return without_paths(model.getvalue())
 
 
-def _train(config: VocabularyConfig, sentences: Iterable[str], model: io.BytesIO, rules: str) -> None:
+def _train(
+    config: VocabularyConfig, sentences: Iterable[str], side: Side | None, model: io.BytesIO, rules: str
+) -> None:
     try:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(sentences),
             model_writer=model,
-            vocab_size=config.size,
+            vocab_size=getattr(config, config.size_key(side)),
             model_type=config.model_type,
             normalization_rule_tsv=rules,
             character_coverage=config.character_coverage,
@@ -154,15 +184,20 @@ def _train(config: VocabularyConfig, sentences: Iterable[str], model: io.BytesIO
             minloglevel=2,
         )
     except RuntimeError as error:
-        raise _size_error(config, str(error)) from error
+        raise _size_error(config, side, str(error)) from error
 
 
-def _size_error(config: VocabularyConfig, message: str) -> InputError:
+def _size_error(config: VocabularyConfig, side: Side | None, message: str) -> InputError:
     """Says which sizes the text allows, as far as SentencePiece's own message tells."""
     most = re.search(r"value <= (\d+)", message)
     least = re.search(r"smaller than required_chars\. *\d+ vs (\d+)", message)
+    key = config.size_key(side)
+    name, size = f"vocabulary.{key}", getattr(config, key)
+    text = f"the {side} text" if side else "the text"
+    other = "; vocabulary.source_size gives the sources another size" if side and key == "size" else ""
     if most:
-        return InputError("vocabulary.size", config.size, f"at most {most[1]}", "the text has no more different pieces")
+        return InputError(name, size, f"at most {most[1]}", f"{text} has no more different pieces{other}")
     if least:
-        return InputError("vocabulary.size", config.size, f"more than {least[1]}", "each character needs a piece")
-    return InputError("vocabulary", config.size, "text that SentencePiece can learn from", message.splitlines()[-1])
+        each = f"each character of {text}" if side else "each character"
+        return InputError(name, size, f"more than {least[1]}", f"{each} needs a piece{other}")
+    return InputError("vocabulary", size, "text that SentencePiece can learn from", message.splitlines()[-1])

@@ -19,6 +19,7 @@ from model.stages import evaluate, train
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest, sha256_of_json
 from pipeline.pairs import read_pairs
+from pipeline.vocabularies import Vocabularies
 from pipeline.vocabulary import Vocabulary
 
 FRESH = """
@@ -101,7 +102,7 @@ def test_input_is_brought_into_the_form_that_was_learned_from(
 ) -> None:
     vocabulary = Vocabulary.load(toy.vocabulary.path("vocabulary.model"))
     weights = {w.path: w.numpy() for w in build_model(toy_config().model, vocabulary.size, 1).trainable_variables}
-    save(weights, toy_config(), vocabulary, form, tmp_path / "export")
+    save(weights, toy_config(), Vocabularies.shared(vocabulary), form, tmp_path / "export")
     exported = Exported.load(tmp_path / "export")
     wide, plain = exported.score(["ｒａｉｎ", "rain"], ["snow", "snow"])[0]
     assert (wide == plain) is is_same
@@ -113,7 +114,7 @@ def test_no_sentences_are_answered_with_nothing(toy: Any, toy_config: Any, tmp_p
     for beams in (1, 3):
         config = toy_config(search=SearchConfig(beams=beams))
         weights = {w.path: w.numpy() for w in build_model(config.model, vocabulary.size, 1).trainable_variables}
-        save(weights, config, vocabulary, "NFC", tmp_path / "export")
+        save(weights, config, Vocabularies.shared(vocabulary), "NFC", tmp_path / "export")
         signatures = tf.saved_model.load(str(tmp_path / "export")).signatures
         answers = signatures["translate"](sentences=nothing) | signatures["score"](sources=nothing, targets=nothing)
         assert {name: values.shape.as_list() for name, values in answers.items()} == {
@@ -140,7 +141,9 @@ def test_beams_find_answers_that_are_at_least_as_probable(trained: Manifest, toy
     scores = []
     for beams in (1, 4):
         search = SearchConfig(beams=beams, length_penalty=0.0)
-        translator = Translator(weights, config.model_copy(update={"search": search}), vocabulary, "NFC")
+        translator = Translator(
+            weights, config.model_copy(update={"search": search}), Vocabularies.shared(vocabulary), "NFC"
+        )
         scores.append(tf.function(translator.translate)(sources)["scores"].numpy())
     assert (scores[1] >= scores[0] - 1e-4).mean() >= 0.9
     assert scores[1].mean() >= scores[0].mean() - 1e-5

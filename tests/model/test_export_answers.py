@@ -15,6 +15,7 @@ from model.export import Exported, save
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest
 from pipeline.pairs import read_pairs
+from pipeline.vocabularies import Vocabularies
 from pipeline.vocabulary import Vocabulary
 
 
@@ -126,7 +127,7 @@ def untrained(folder: Path, toy: Any, config: TrainConfig) -> Exported:
     """An export of first weights."""
     vocabulary = Vocabulary.load(toy.vocabulary.path("vocabulary.model"))
     weights = {w.path: w.numpy() for w in build_model(config.model, vocabulary.size, 1).trainable_variables}
-    save(weights, config, vocabulary, "NFC", folder)
+    save(weights, config, Vocabularies.shared(vocabulary), "NFC", folder)
     return Exported.load(folder)
 
 

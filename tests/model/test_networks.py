@@ -14,6 +14,7 @@ from model.export import Exported, save
 from model.losses import cross_entropy, summed_cross_entropy
 from model.network import Network
 from pipeline.errors import InputError
+from pipeline.vocabularies import Vocabularies
 from pipeline.vocabulary import BOS, PAD, UNK, Vocabulary
 
 SOURCES = tf.constant([[5, 6, 7, 3], [8, 3, 0, 0], [9, 4, 3, 0]])
@@ -189,7 +190,7 @@ def test_what_is_exported_is_the_model(kind: str, toy: Any, toy_config: Any, tmp
     model = build_model(network, vocabulary.size, seed=5)
     config = toy_config(model=network, search=SearchConfig(beams=2, max_length=5))
     weights = {weight.path: weight.numpy() for weight in model.trainable_variables}
-    save(weights, config, vocabulary, "NFC", tmp_path / "export")
+    save(weights, config, Vocabularies.shared(vocabulary), "NFC", tmp_path / "export")
     exported = Exported.load(tmp_path / "export")
     texts = ["rain snow fog", "hail"]
     ids = tf.ragged.constant([[*row, 3] for row in vocabulary.encode(texts)]).to_tensor()

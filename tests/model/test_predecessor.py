@@ -119,7 +119,7 @@ def test_a_version_without_weights_is_refused(toy: Any, trained: Manifest, tmp_p
         versions={},
     )
     found = look(TrainConfig(warm_start=f"{location}/{NAME}@1"), tmp_path, toy.shards, toy.vocabulary)
-    with pytest.raises(InputError, match=r"train.warm_start = .*/toy@1: expected a version with weights.npz and vocab"):
+    with pytest.raises(InputError, match=r"train.warm_start = .*/toy@1: expected a version with weights.npz"):
         found.given["predecessor"].fetch()
 
 

@@ -12,9 +12,11 @@ from pydantic import ValidationError
 from model import checkpoints
 from model.averaging import exported
 from model.config import DeviceConfig, ModelConfig, TrainConfig
+from model.embeddings import vectors_of
 from model.stages import train
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest
+from pipeline.vocabularies import Vocabularies
 from pipeline.vocabulary import Vocabulary
 
 TABLE = "seq2seq/table"
@@ -109,10 +111,14 @@ def test_a_file_that_is_not_there_is_named_before_anything_is_written(
     assert not list(tmp_path.iterdir())
 
 
-def test_one_table_takes_the_vectors_of_one_file(file: Path) -> None:
+def test_one_table_takes_the_vectors_of_one_file(toy: Any, file: Path) -> None:
     both = {side: {"path": str(file)} for side in ("source", "target")}
-    with pytest.raises(ValidationError, match=r"a file of one side, or train.model.tied=false beside it"):
-        TrainConfig(vectors=both)
-    assert len(TrainConfig(model=ModelConfig(tied=False), vectors=both).vectors.given) == 2
+    network = ModelConfig(embedding_size=16)
+    first, second = (Vocabulary.load(toy.vocabulary.path("vocabulary.model")) for _ in range(2))
+    with pytest.raises(InputError, match=r"train.vectors.source.path = .*: expected a file of one side, or .*share a"):
+        vectors_of(TrainConfig(model=network, vectors=both), Vocabularies.shared(first))
+    apart = network.model_copy(update={"tied": False})
+    assert len(vectors_of(TrainConfig(model=apart, vectors=both), Vocabularies.shared(first))) == 2
+    assert len(vectors_of(TrainConfig(model=network, vectors=both), Vocabularies(first, second))) == 2
     with pytest.raises(ValidationError, match=r"no file of source vectors beside train.model.frame_size"):
         TrainConfig(model=ModelConfig(frame_size=3), vectors={"source": {"path": str(file)}})

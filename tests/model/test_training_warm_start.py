@@ -19,6 +19,7 @@ from model.training import plan_of
 from model.warm_start import warm_start
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest, input_record
+from pipeline.vocabularies import Vocabularies
 from pipeline.vocabulary import Vocabulary, VocabularyConfig, train_vocabulary
 
 
@@ -28,7 +29,7 @@ def begin(trained: Manifest, toy_config: Callable[..., TrainConfig]) -> Callable
 
     def made(pieces: Vocabulary, **changes: Any) -> Trainer:
         trainer = Trainer(toy_config(**changes), pieces.size, build_strategy(DeviceConfig()))
-        warm_start(trainer, trained.directory, pieces)
+        warm_start(trainer, trained.directory, Vocabularies.shared(pieces))
         return trainer
 
     return made

@@ -245,6 +245,24 @@ def test_the_vocabulary_stays_until_the_text_is_unknown_to_it(nights):
     assert [made.inputs["vocabulary"].digest for made in third[3].chain()] == [third[2].digest] * 4
 
 
+def test_text_that_one_side_does_not_know_has_both_vocabularies_learned_anew(nights):
+    apart = {"separate": True, "source_size": 100}
+    nights.file("a.tsv", WEATHER[:200])
+    first = nights.night(vocabulary=apart)[2]
+    assert first.counts == {"source.pieces": 100, "target.pieces": 150, "sampled_pairs": 180}
+    nights.file("b.tsv", WEATHER[200:250])
+    kept = nights.night(vocabulary=apart)[2]
+    assert kept.counts == {"generations_kept_for": 1}
+    assert kept.totals()["source.pieces"] == 100
+    for name in ("source.model", "target.model"):
+        assert kept.path(name).read_bytes() == first.path(name).read_bytes()
+    nights.file("c.tsv", [f"Rain {number}.\tснег {number}.\n" for number in range(600)])
+    third = nights.night(vocabulary=apart)[2]
+    assert third.facts["learned_at"] == 3
+    assert third.facts["unknown_share"] < 0.01
+    assert third.path("target.model").read_bytes() != first.path("target.model").read_bytes()
+
+
 def test_a_new_vocabulary_can_be_asked_for(nights):
     nights.file("a.tsv", WEATHER[:200])
     nights.night()

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pytest
 
 from pipeline.histograms import BEFORE, NEW, draw_lengths, rows_of
-from pipeline.summaries import Summary
+from pipeline.summaries import Sizes, Summary
 
 
 def summary_of(lengths, ratio=1.0):
-    summary = Summary.of_nothing(8)
+    summary = Summary.of_nothing(Sizes(8, 8))
     sides = [[[4] * max(1, round(length * factor)) for length in lengths] for factor in (1, ratio)]
     columns = [pa.array(side, pa.large_list(pa.int64())) for side in sides]
     summary.add(pa.RecordBatch.from_arrays(columns, names=["source", "target"]))
@@ -106,8 +106,9 @@ def test_drawing_leaves_the_log_as_it_was():
 
 def test_the_first_picture_on_a_machine_prints_nothing(tmp_path):
     code = (
-        "import pyarrow as pa; from pipeline.summaries import Summary; from pipeline.histograms import draw_lengths;"
-        "summary = Summary.of_nothing(8); ids = pa.array([[4, 5], [6]], pa.large_list(pa.int64()));"
+        "import pyarrow as pa; from pipeline.histograms import draw_lengths;"
+        "from pipeline.summaries import Sizes, Summary;"
+        "summary = Summary.of_nothing(Sizes(8, 8)); ids = pa.array([[4, 5], [6]], pa.large_list(pa.int64()));"
         "summary.add(pa.RecordBatch.from_arrays([ids, ids], names=['source', 'target']));"
         "draw_lengths({'a': summary}, {})"
     )

@@ -10,6 +10,7 @@ from pipeline.summaries import (
     LENGTHS,
     LONGEST,
     RATIOS,
+    Sizes,
     Summary,
     by_origin,
     flatten,
@@ -34,7 +35,7 @@ def batch_of(sources, targets, origins=None):
 
 
 def summary_of(sources, targets):
-    summary = Summary.of_nothing(PIECES)
+    summary = Summary.of_nothing(Sizes(PIECES, PIECES))
     summary.add(batch_of(sources, targets))
     return summary
 
@@ -101,8 +102,8 @@ def test_merging_is_adding_in_any_order(tmp_path):
     sources, targets = random_pairs(18_000, seed=2)
     parts = [summary_of(sources[start::7], targets[start::7]) for start in range(7)]
     whole = written(tmp_path, {"all": summary_of(sources, targets)})
-    assert written(tmp_path, {"all": total(parts, PIECES)}) == whole
-    assert written(tmp_path, {"all": total(parts[::-1], PIECES)}) == whole
+    assert written(tmp_path, {"all": total(parts, Sizes(PIECES, PIECES))}) == whole
+    assert written(tmp_path, {"all": total(parts[::-1], Sizes(PIECES, PIECES))}) == whole
 
 
 def test_distinct_sentences_beyond_the_sketch_are_estimated():
