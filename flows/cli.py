@@ -6,7 +6,7 @@ Nothing heavy is imported here, so that help and mistakes cost no waiting.
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,9 @@ from typing import Any
 import click
 
 from flows import console
+from flows.mistakes import Command, Group
+from flows.models import models
+from flows.serving.config import options as serving_options
 from model.interruption import EXIT_CODE, Interrupted
 from pipeline.errors import InputError
 from pipeline.storage import Conflict
@@ -29,13 +32,13 @@ def configured(command: Callable[..., None]) -> Callable[..., None]:
     return click.option("--preset", help="A configuration that comes with nightshift, such as weather.")(command)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="nightshift")
 def cli() -> None:
     """Retrains sequence-to-sequence models every night."""
 
 
-class ManPage(click.Command):
+class ManPage(Command):
     """A command whose help is its docstring as it stands, up to the part for programmers."""
 
     def page(self) -> str:
@@ -141,62 +144,112 @@ def data(preset: str | None, file: Path | None, overrides: tuple[str, ...], *, w
     click.echo(describe_data(load(preset, file, overrides), with_rejects=with_rejects))
 
 
+def registered(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options that say which registered version is used."""
+    command = click.option("--model", default="champion", show_default=True, help="A version's number, or an alias.")(
+        command
+    )
+    only = "The model's name; may be left out where the registry holds one model."
+    command = click.option("--name", help=only)(command)
+    where = "Folder or gs://bucket/prefix."
+    return click.option("--registry", default="workspace/registry", show_default=True, help=where)(command)
+
+
 @cli.command(cls=ManPage)
 @click.argument("text", nargs=-1)
-@click.option("--registry", default="workspace/registry", show_default=True, help="Folder or gs://bucket/prefix.")
-@click.option("--name", help="The model's name; may be left out where the registry holds one model.")
-@click.option("--model", default="champion", show_default=True, help="A version's number, or an alias.")
+@registered
+@click.option("--input", "source", type=click.Path(path_type=Path), help="A file with a sentence in each line.")
+@click.option("--output", "target", type=click.Path(path_type=Path), help="Where to write; there when all is done.")
+@click.option("--beam", type=click.IntRange(1, 32), help="Width of the search, instead of the configured one.")
 @click.option("--n-best", type=click.IntRange(1, 32), help="That many translations of each, with scores.")
+@click.option("--scores", is_flag=True, help="Put the score and a tab before each translation.")
+@click.option("--attention", type=click.Path(path_type=Path), help="Draw what each piece was written from, as PNG.")
 @click.option(
     "--temperature",
     type=click.FloatRange(0, 100, min_open=True),
     help="Draw words at random: 1 by their probability, below 1 nearer to the best.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True, help="Of what is drawn.")
-def translate(
-    text: tuple[str, ...],
-    registry: str,
-    name: str | None,
-    model: str,
-    *,
-    n_best: int | None,
-    temperature: float | None,
-    seed: int,
-) -> None:
+def translate(text: tuple[str, ...], registry: str, name: str | None, model: str, **options: Any) -> None:
     """Translate sentences with a registered model.
 
-    Each argument is a sentence; without any, each line of standard input is one.
+    Each argument is a sentence; without any, each line of --input, or of standard input, is one. Files may be
+    compressed: an input is told by its first bytes, an output whose name ends with .gz is written so.
 
         nightshift translate "Light rain in the evening."
         nightshift translate --model 3 < sentences.en > sentences.fr
+        nightshift translate --input sentences.en.gz --output sentences.fr.gz --beam 5
         nightshift translate --n-best 5 < sentences.en    # lines of number, score and translation, with tabs between
         nightshift translate --temperature 0.8 --seed 2 < sentences.en > varied.fr
+        nightshift translate --attention picture.png "Light rain in the evening."
+
+    A score is the log-probability divided by the length penalty.
     """
-    from flows import use
+    from flows import translating, use
 
-    if n_best is not None and temperature is not None:
-        raise InputError("--n-best", n_best, "to stand alone", "--temperature draws one translation of each sentence")
-    lines = (line.decode(errors="surrogateescape") for line in sys.stdin.buffer)
-    sentences, chosen = text or lines, use.Chosen(registry, name, model)
-    if n_best is not None:
-        numbered = enumerate(use.hypotheses(sentences, chosen, n_best), start=1)
-        shown: Iterator[str] = (f"{number}\t{one.score:.4f}\t{one.text}" for number, found in numbered for one in found)
-    elif temperature is not None:
-        shown = use.sample(sentences, chosen, temperature=temperature, seed=seed)
-    else:
-        shown = use.translate(sentences, chosen)
-    for line in shown:
-        click.echo(line)
+    translating.translate(text, use.Chosen(registry, name, model), translating.Options(**options))
 
 
-@cli.command()
-@click.option("--registry", default="workspace/registry", show_default=True, help="Folder or gs://bucket/prefix.")
-@click.option("--name", help="Only this model.")
-def models(registry: str, name: str | None) -> None:
-    """List the registered versions with their scores."""
-    from flows.use import table_of_versions
+@cli.command(cls=ManPage)
+@registered
+@click.option(
+    "--format", "form", type=click.Choice(["savedmodel", "ctranslate2"]), default="savedmodel", show_default=True
+)
+@click.option("--to", type=click.Path(path_type=Path), required=True, help="Where to write.")
+@click.option("--batch", type=click.IntRange(1, 4096), help="Of savedmodel: sentences of each call; any without it.")
+@click.option("--quantization", type=click.Choice(["float32", "int8"]), help="Of ctranslate2; float32 without it.")
+def export(
+    registry: str, name: str | None, model: str, *, form: str, to: Path, batch: int | None, quantization: Any
+) -> None:
+    """Write a registered model in a form that other programs serve.
 
-    click.echo(table_of_versions(registry, name))
+        nightshift export --to served/weather                  # served/weather/3/saved_model.pb, for TensorFlow Serving
+        nightshift export --to served/weather-8 --batch 8      # takes 8 sentences at a time, no more and no fewer
+        nightshift export --format ctranslate2 --quantization int8 --to served/weather-ct2
+
+    A SavedModel answers raw text: its signature `serving_default` is `translate`. CTranslate2 runs transformers only;
+    its folder holds the SentencePiece model, and nightshift.json says in which Unicode form text must come.
+    """
+    from flows import exporting
+    from flows.use import Chosen
+
+    chosen = Chosen(registry, name, model)
+    if form == "ctranslate2":
+        if batch:
+            raise InputError("--batch", batch, "--format savedmodel beside it", "CTranslate2 takes any number")
+        click.echo(exporting.export_ctranslate2(chosen, to, quantization or "float32"))
+        return
+    if quantization:
+        raise InputError("--quantization", quantization, "--format ctranslate2 beside it")
+    click.echo(exporting.export_saved_model(chosen, to, batch))
+
+
+@cli.command(cls=ManPage)
+@registered
+@serving_options
+@click.option("--without-token", is_flag=True, help="Let everybody use it who can reach it.")
+def serve(registry: str, name: str | None, model: str, *, without_token: bool, **limits: Any) -> None:
+    """Serve a registered model over HTTP, and a page to try it in a browser.
+
+        nightshift serve                                      # the champion, on http://127.0.0.1:8000
+        nightshift serve --model 3 --port 8080
+        NIGHTSHIFT_TOKEN=... nightshift serve --host 0.0.0.0
+
+        curl http://127.0.0.1:8000/translate -H 'Content-Type: application/json' \
+             -d '{"sentences": ["Light rain in the evening."], "n_best": 2}'
+
+    Where an alias is served and it moves, the new version takes over once it is loaded and verified. With the variable
+    NIGHTSHIFT_TOKEN set, requests must show it: `Authorization: Bearer ...`. SIGTERM ends it when all that was asked is
+    answered.
+    """
+    from flows.serving.config import ServeConfig
+    from flows.serving.run import serve as run
+    from flows.use import Chosen
+
+    run(Chosen(registry, name, model), ServeConfig(**limits), without_token=without_token)
+
+
+cli.add_command(models)
 
 
 def main() -> None:

@@ -56,8 +56,8 @@ def found(stage: Stage[Any], config: RetrainConfig, *inputs: Manifest) -> Manife
 
 
 def tokens_of(shards: Manifest) -> int:
-    """Tokens of both sides of a generation's training pairs."""
-    return shards.counts["train.source_tokens"] + shards.counts["train.target_tokens"]
+    """Tokens of a generation's training pairs: of both sides, or of the targets where sources are frames."""
+    return shards.counts.get("train.source_tokens", 0) + shards.counts["train.target_tokens"]
 
 
 def megabytes(made: Manifest) -> float:

@@ -12,6 +12,8 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from flows.who import who
+from model.card import CardConfig
 from model.config import DeviceConfig, EvaluateConfig, TrainConfig
 from model.predecessor import within
 from model.promotion import RegisterConfig
@@ -21,7 +23,7 @@ from pipeline.config import Frozen, StageConfig
 from pipeline.errors import InputError
 from pipeline.jobs import ShardConfig
 from pipeline.manifest import Manifest
-from pipeline.sources import CorpusConfig, weights_of
+from pipeline.sources import CorpusConfig, licences_of, weights_of
 from pipeline.stage import Stage
 from pipeline.statistics import StatisticsConfig
 from pipeline.vocabulary import VocabularyConfig
@@ -64,6 +66,7 @@ class RetrainConfig(Frozen):
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     promotion: RegisterConfig = RegisterConfig()
+    card: CardConfig = Field(CardConfig(), description="What people say about the model in its card.")
     beam: BeamConfig = Field(BeamConfig(), description="With what the Beam jobs run.")
     devices: DeviceConfig = Field(DeviceConfig(), description="On what the training runs.")
 
@@ -80,6 +83,16 @@ class RetrainConfig(Frozen):
         languages = [self.corpus.source_language, self.corpus.target_language]
         parts = [self.task, *(reversed(languages) if self.corpus.reverse else languages)]
         return "-".join(part for part in parts if part)
+
+    @property
+    def licences(self) -> dict[str, str]:
+        """Under which terms the text of each origin may be used."""
+        return licences_of(self.corpus)
+
+    @property
+    def who(self) -> str:
+        """Who runs this night."""
+        return who()
 
     def run(self, stage: Stage[Any], *inputs: Manifest) -> Manifest:
         """Calls a stage with its section, its folder and the resources that it needs."""
@@ -104,7 +117,7 @@ class RetrainConfig(Frozen):
         return self.workspace / self.name / stage.name
 
     def resources(self, stage: Stage[Any]) -> dict[str, Any]:
-        """What the stage works with: Beam, devices, the registry."""
+        """What the stage works with: Beam, devices, the registry, what goes into a model's card."""
         return {name: getattr(self, name) for name in stage.resources}
 
 

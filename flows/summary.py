@@ -12,6 +12,8 @@ from pipeline.funnel import reasons
 from pipeline.manifest import Manifest
 from pipeline.pairs import read_pairs
 
+LONGEST_EXAMPLE = 2000  # characters
+
 
 @dataclass(frozen=True, slots=True)
 class Night:
@@ -54,6 +56,7 @@ def as_text(config: RetrainConfig, night: Night, program: str = "nightshift") ->
         row("vocabulary", pieces(night.vocabulary)),
         *(line for split in ("dev", "test") if split in night.evaluation.facts for line in scores(night, split)),
         row("version", f"{decided['version']}, {standing(decided, champion)}: {decided['reason']}"),
+        *other_reasons(decided),
         "",
         row("try it", command(config, night, program)),
     ]
@@ -94,6 +97,12 @@ def standing(decided: Mapping[str, Any], champion: int | None) -> str:
     return f"promoted, but version {champion} is champion since"
 
 
+def other_reasons(decided: Mapping[str, Any]) -> list[str]:
+    """What the rules said beyond the decision's own words."""
+    others = [one for one in decided["reasons"] if one["words"] not in decided["reason"]]
+    return [row("", f"{'met' if one['is_met'] else 'not met'}: {one['words']}") for one in others]
+
+
 def scores(night: Night, split: str) -> list[str]:
     """The scores of one set, and the signature without which a BLEU cannot be compared."""
     of = night.evaluation.facts[split]
@@ -108,6 +117,8 @@ def command(config: RetrainConfig, night: Night, program: str) -> str:
     example = min((pair.source for pair in held_out if pair.source.strip()), key=len, default="")
     where = [] if config.registry == RetrainConfig().registry else ["--registry", config.registry]
     options = [*where, "--name", config.name, *(["--"] if example.startswith("-") else [])]
+    if len(example) > LONGEST_EXAMPLE:  # frames: more than anybody types
+        return shlex.join([program, "translate", *options])
     return shlex.join([program, "translate", *options, example])
 
 

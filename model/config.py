@@ -22,10 +22,9 @@ class ModelConfig(Frozen):
         description="Targets and softmax share one table of token vectors, and so do the sources unless "
         "vocabulary.separate gives them tokens, and then a table, of their own.",
     )
-    frame_size: int = Field(
-        0, ge=0, le=65536, description="Numbers of a source frame, such as features of speech; 0: sources are text."
+    frame_stride: int = Field(
+        1, ge=1, le=64, description="Frames that become one source position, where sources are frames."
     )
-    frame_stride: int = Field(1, ge=1, le=64, description="Frames that become one source position.")
     encoder_layers: int = Field(
         1, ge=1, le=32, description="Layers of the encoder; from the second on recurrent ones are residual."
     )
@@ -75,6 +74,11 @@ class ModelConfig(Frozen):
                 raise PydanticCustomError("unequal_widths", allowed, {"memory": memory})
         return form
 
+    @property
+    def has_attention(self) -> bool:
+        """Whether the decoder looks at the source's positions."""
+        return self.architecture == "transformer" or self.attention != "none"
+
     @field_validator("heads")
     @classmethod
     def _divide_the_width(cls, heads: int, info: ValidationInfo) -> int:
@@ -121,7 +125,10 @@ class TrainConfig(StageConfig):
     search: SearchConfig = SearchConfig()
     steps: int = Field(4000, ge=1, le=10_000_000, description="Updates of the weights.")
     batch_tokens: int = Field(
-        2048, ge=16, le=1_000_000, description="Tokens a batch holds on its longer side, padding included."
+        2048,
+        ge=16,
+        le=1_000_000,
+        description="Tokens, or positions of frames, that a batch holds on its longer side, padding included.",
     )
     accumulate: int = Field(1, ge=1, le=10_000, description="Batches that one update is made from.")
     shapes: Literal["dynamic", "fixed"] = Field(
@@ -133,7 +140,8 @@ class TrainConfig(StageConfig):
         150,
         ge=1,
         le=2000,
-        description="Tokens, the closing one included; a pair with a longer side is left out and counted.",
+        description="Tokens, the closing one included, or positions of frames; a pair with a longer side is left out "
+        "and counted.",
     )
     learning_rate: float = Field(0.002, gt=0, le=1, description="Adam's step size at its highest.")
     warmup_steps: int = Field(200, ge=0, description="Steps in which the step size rises from zero to its highest.")
@@ -200,14 +208,6 @@ class TrainConfig(StageConfig):
         if checkpoints > 1 and info.data.get("ema"):
             raise PydanticCustomError("averages", "1 beside train.ema, since one average is exported")
         return checkpoints
-
-    @field_validator("vectors")
-    @classmethod
-    def _have_a_table(cls, vectors: SideVectors, info: ValidationInfo) -> SideVectors:
-        model = info.data.get("model")
-        if model and model.frame_size and vectors.source.path:
-            raise PydanticCustomError("vectors", "no file of source vectors beside train.model.frame_size")
-        return vectors
 
     def canonical(self) -> dict[str, Any]:
         """The configuration without the places of what it begins from: it is their content that counts."""

@@ -29,13 +29,15 @@ class Vectors(NamedTuple):
     values: np.ndarray[Any, np.dtype[np.float32]]  # [N, E]
 
 
-def vectors_of(config: TrainConfig, pieces: Vocabularies) -> dict[ReadSide, Vectors]:
+def vectors_of(config: TrainConfig, pieces: Vocabularies, frame_size: int = 0) -> dict[ReadSide, Vectors]:
     """What the files of a configuration know of the vocabularies, by side.
 
     Raises:
-        InputError: a file as below, or two of them for one table.
+        InputError: a file as below, two of them for one table, or one for frames.
     """
     given, width = config.vectors.given, config.model.embedding_size
+    if frame_size and "source" in given:
+        raise InputError("train.vectors.source.path", given["source"].path, "no file", "the sources are frames")
     if len(given) > 1 and config.model.tied and pieces.are_shared:
         allowed = "a file of one side, or train.model.tied=false or vocabulary.separate=true beside it"
         raise InputError("train.vectors.source.path", config.vectors.source.path, allowed, "both sides share a table")

@@ -14,6 +14,7 @@ from sacrebleu.metrics.chrf import CHRF
 from model.config import EvaluateConfig
 from model.export import Exported
 from pipeline.errors import InputError
+from pipeline.frames import count_frames
 from pipeline.manifest import Manifest, sha256_of_json, write_atomically
 from pipeline.pairs import read_pairs
 from pipeline.stage import Outcome
@@ -80,9 +81,13 @@ def score(exported: Exported, sources: Sequence[str], references: Sequence[str],
     if not sources or len(sources) != len(references):
         given = f"{len(sources)} sources and {len(references)} references"
         raise InputError("evaluation pairs", given, "as many references as sources, at least one of each")
-    hypotheses = in_batches(exported.translate, config.batch_size, sources)
+    hypotheses = in_batches(exported.translate, config.batch_size, sources, frame_size=exported.frame_size)
     scored = in_batches(
-        lambda *pairs: list(zip(*exported.score(*pairs), strict=True)), config.batch_size, sources, references
+        lambda *pairs: list(zip(*exported.score(*pairs), strict=True)),
+        config.batch_size,
+        sources,
+        references,
+        frame_size=exported.frame_size,
     )
     bleu, chrf = BLEU(tokenize=config.bleu_tokenizer), CHRF()
     return Scores(
@@ -97,17 +102,22 @@ def score(exported: Exported, sources: Sequence[str], references: Sequence[str],
     )
 
 
-def in_batches(function: Callable[..., Sequence[Any]], size: int, *columns: Sequence[str]) -> list[Any]:
+def in_batches(
+    function: Callable[..., Sequence[Any]], size: int, *columns: Sequence[str], frame_size: int = 0
+) -> list[Any]:
     """Applies a function of lists to batches of rows of similar length; results come in the order of the rows.
 
     A batch has at most `size` rows, and its rows times its longest text stay within `BATCH_CHARACTERS`, unless a single
-    row does not.
+    row does not. Where the first column is frames of `frame_size` numbers, its lengths are numbers of frames.
 
     >>> in_batches(lambda words: [word.upper() for word in words], 2, ["three", "a", "to"])
     ['THREE', 'A', 'TO']
     """
-    lengths = [max(len(text) for text in texts) for texts in zip(*columns, strict=True)]
-    order = sorted(range(len(lengths)), key=lambda row: [lengths[row], *(len(column[row]) for column in columns)])
+    sides = [list(map(len, column)) for column in columns]
+    if frame_size:
+        sides[0] = [count_frames(text, frame_size) for text in columns[0]]
+    lengths = list(map(max, zip(*sides, strict=True)))
+    order = sorted(range(len(lengths)), key=lambda row: [lengths[row], *(side[row] for side in sides)])
     results: list[Any] = [None] * len(order)
     for rows in chunks(order, lengths, size):
         answers = function(*([column[row] for row in rows] for column in columns))

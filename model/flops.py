@@ -8,7 +8,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from model.batches import Batch, Ints
+from model.batches import Batch, FrameForm, Ints
 from model.config import ModelConfig
 from model.precision import computing_in
 from pipeline.vocabulary import PAD
@@ -21,8 +21,14 @@ PRODUCTS, TRIES = 4, 3
 
 def of_batch(config: ModelConfig, vocabulary: int, batch: Batch) -> float:
     """Operations of the products in a step, forwards and backwards, on the real tokens of a batch."""
-    sources, targets = ((side != PAD).sum(axis=1).astype(np.int64) for side in (batch.sources, batch.targets))
-    return of_lengths(config, vocabulary, sources, targets)
+    targets = (batch.targets != PAD).sum(axis=1).astype(np.int64)
+    if batch.sources.ndim == 2:
+        return of_lengths(config, vocabulary, (batch.sources != PAD).sum(axis=1).astype(np.int64), targets)
+    frames = (~np.isnan(batch.sources[:, :, 0])).sum(axis=1).astype(np.int64)
+    kernel = int(frames.sum()) * batch.sources.shape[2] * config.embedding_size
+    positions = FrameForm(batch.sources.shape[2], config.frame_stride).positions(frames)
+    unneeded = OPERATIONS / 3  # the gradient at the frames themselves
+    return float(of_lengths(config, vocabulary, positions, targets) + (OPERATIONS - unneeded) * kernel)
 
 
 def of_lengths(config: ModelConfig, vocabulary: int, sources: Ints, targets: Ints) -> float:

@@ -36,26 +36,33 @@ class Network(keras.layers.Layer, ABC):  # type: ignore[misc]
     """Token vectors, softmax, and what follows from an architecture's own part.
 
     Targets and softmax share one table of token vectors, and so do the sources where they share the targets' vocabulary
-    (Press & Wolf, 2017), unless `config.tied` is off: then each has its own.
+    (Press & Wolf, 2017), unless `config.tied` is off: then each has its own. Sources that are frames have a kernel in
+    place of a table.
 
     Args:
         config: what the network is like.
         vocabulary: V.
         seed: decides its weights.
         source_vocabulary: U where it is another vocabulary, None where the sources share the targets'.
+        frame_size: numbers of a frame, where sources are frames and no tokens; otherwise 0.
     """
 
-    def __init__(self, config: ModelConfig, vocabulary: int, seed: int, source_vocabulary: int | None = None) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        vocabulary: int,
+        seed: int,
+        source_vocabulary: int | None = None,
+        frame_size: int = 0,
+    ) -> None:
         super().__init__(name="seq2seq")
         self.config = config
         self.seeds: Iterator[int] = iter(range(4000 * seed, 4000 * seed + 4000, 5))  # a layer may use the next ones too
         self.frozen: dict[str, np.ndarray[Any, np.dtype[np.bool_]]] = {}
         self.frames = (
-            Frames(config.frame_size, config.frame_stride, config.embedding_size, next(self.seeds))
-            if config.frame_size
-            else None
+            Frames(frame_size, config.frame_stride, config.embedding_size, next(self.seeds)) if frame_size else None
         )
-        names = table_names(config, are_shared=source_vocabulary is None)
+        names = table_names(config, are_shared=source_vocabulary is None, are_frames=frame_size > 0)
         sizes = dict.fromkeys(names.values(), vocabulary)
         if source_vocabulary is not None and "source" in names:
             sizes[names["source"]] = source_vocabulary
@@ -158,19 +165,20 @@ class Network(keras.layers.Layer, ABC):  # type: ignore[misc]
         self.frozen[self.tables[side].path] = np.isin(np.arange(self.tables[side].shape[0]), tokens)
 
 
-def table_names(config: ModelConfig, *, are_shared: bool) -> dict[Side, str]:
+def table_names(config: ModelConfig, *, are_shared: bool, are_frames: bool) -> dict[Side, str]:
     """Names of the tables of token vectors that the sides look into; frames have none.
 
     Args:
         config: what the network is like.
         are_shared: whether sources and targets have one vocabulary.
+        are_frames: whether sources are frames.
     """
     names: dict[Side, str]
     if config.tied:
         names = {"source": "table" if are_shared else "source_table", "target": "table", "output": "table"}
     else:
         names = {"source": "source_table", "target": "target_table", "output": "output_table"}
-    return {side: name for side, name in names.items() if side != "source" or not config.frame_size}
+    return {side: name for side, name in names.items() if side != "source" or not are_frames}
 
 
 def shifted(targets: tf.Tensor) -> tf.Tensor:

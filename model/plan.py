@@ -15,15 +15,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from math import prod
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from model.batches import Booleans, Floats, Ints
+from model.batches import WINDOW_PAIRS, Booleans, Floats, Ints
 from model.cutting import by_length, cut
 from model.shapes import Shape, choose_shapes, deal
-
-WINDOW_PAIRS: Final = 1_000_000
 
 
 class Cut(NamedTuple):

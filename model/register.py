@@ -1,31 +1,47 @@
 """The stage that registers a trained and scored model, and puts it into service if it is better."""
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from model.config import EvaluateConfig
-from model.promotion import CHAMPION, RegisterConfig, Scores, are_comparable, deciding_set, nominate, promote
+from model.card import CardConfig, render
+from model.code_version import code_version
+from model.comparison import deciding_set
+from model.lineage import sources_of
+from model.promotion import RegisterConfig, check_rules
+from model.race import CHAMPION, nominate, promote
 from model.registry import Registry
+from model.rival import EXPORT, Meeting, ScoreModel
+from model.verdicts import conclude
 from model.versions import Version
 from pipeline import manifest as manifests
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest, input_record, sha256_of_json
-from pipeline.quiet import tensorflow_quietly
 from pipeline.stage import Outcome, stage
 
-EXPORT: Final = "export"
-
-# (folder of a SavedModel, sources, references, how) -> an object whose facts() are like those of `evaluate` for one set
-ScoreModel = Callable[[Path, Sequence[str], Sequence[str], EvaluateConfig], Any]
+CARD = "model_card.md"
 
 
-def default_score() -> ScoreModel:
-    """What `evaluate` scores with; imported here because it brings TensorFlow, which most nights need not wait for."""
-    with tensorflow_quietly():
-        from model.evaluate import score_model
-    return score_model
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a night made of one corpus, from the sources to the scores."""
+
+    corpus: Manifest
+    pairs: Manifest
+    model: Manifest
+    evaluation: Manifest
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of what is registered: the model's bytes and how they were made and scored."""
+        return sha256_of_json([self.model.fingerprint, self.model.digest, self.evaluation.fingerprint])
+
+    @property
+    def stages(self) -> tuple[Manifest, ...]:
+        """All of them, in their order."""
+        return self.corpus, self.pairs, self.model, self.evaluation
 
 
 def still_holds(made: Manifest, *, registry: str, name: str, **_: Any) -> bool:
@@ -38,21 +54,25 @@ def still_holds(made: Manifest, *, registry: str, name: str, **_: Any) -> bool:
 @stage(
     "register",
     section="promotion",
-    version=1,
-    takes=("model", "evaluation", "pairs"),
+    version=2,
+    takes=("corpus", "pairs", "model", "evaluation"),
     makes="version",
-    reads={"pairs": ("dev.parquet", "test.parquet")},  # to score the champion again
+    reads={"corpus": (), "pairs": ()},  # what is known of them; the sentences themselves are in the evaluation
     still_holds=still_holds,
 )
 def register(
     config: RegisterConfig,
+    corpus: Manifest,
+    pairs: Manifest,
     model: Manifest,
     evaluation: Manifest,
-    pairs: Manifest,
     *,
     folder: Path,
     registry: str,
     name: str,
+    licences: Mapping[str, str],
+    card: CardConfig,
+    who: str,
     score: ScoreModel | None = None,
 ) -> Outcome:
     """Registers a model as the next version, makes it `candidate`, and `champion` if it has earned it.
@@ -68,41 +88,52 @@ def register(
                 export/...             the SavedModel: raw text in, raw text out
                 vocabulary.model       and what else lies beside the export
                 evaluation.json        the scores
+                hypotheses/...         what it made of each set, so that a later candidate can be compared with it
+                model_card.md          data, use, scores, limits, licences
                 stages/model.json      manifests of the stages that made it
-                manifest.json          files with digests, scores, lineage; written last
+                manifest.json          files with digests, scores, sources, lineage, code; written last
+                verdicts/0001/         the decision with its reasons
+                    verdict.json
+                    champion/...       what the champion made of the same sentences
             aliases/candidate.json     -> 3
-            aliases/champion.json      -> 3, if no champion was there or its BLEU on the same sentences is lower
+            aliases/champion.json      -> 3, if it is better than the champion and keeps to all rules
 
-    A champion that was scored on other sentences or by another metric is scored again on these. Killed at any moment
-    and run again it ends with the same version: what was registered completely is found by its fingerprint and not
-    stored twice.
+    A champion whose stored scores are of other sentences or of another metric is scored again on these. Being better
+    counts where paired bootstrap resampling says that it is hardly chance (Koehn, 2004). Killed at any moment and run
+    again it ends with the same version: what was registered completely is found by its fingerprint and not stored
+    twice.
 
     Args:
         config: when a candidate becomes champion.
+        corpus: what `ingest` made, with the sources.
+        pairs: what `clean` made.
         model: what `train` made.
         evaluation: what `evaluate` made of that model and these pairs.
-        pairs: what `clean` made, with the held-out sentences.
         folder: where a champion is kept while it is scored again; nothing stays there.
         registry: where the registry is.
         name: the model's name in it.
+        licences: under which terms the text of each origin may be used.
+        card: what people say about the model in its card.
+        who: who registers it; kept in the histories of the aliases.
         score: what scores a champion again; `model.evaluate.score_model` unless a test brings its own.
 
     Raises:
-        InputError: the registry cannot be used, or the manifests do not belong together.
+        InputError: the registry cannot be used, the manifests do not belong together, or a rule is about a set or a
+            metric that was not measured.
         Conflict: others moved the champion again and again while this one was compared with it.
     """
-    check_lineage(model, evaluation, pairs)
+    made = Made(corpus, pairs, model, evaluation)
+    check_lineage(made)
     to = Registry(registry, name)
-    registered = fingerprint_of(model, evaluation)
-    deciding_set(metrics_of(evaluation))  # before anything is stored: without scores there is nothing to decide
-    version = to.find(registered) or add(to, registered, model, evaluation, pairs)
-    nominate(to, version)
-
-    def score_champion(champion: Version) -> Scores:
-        with tempfile.TemporaryDirectory(dir=folder) as cache:
-            return score_again(to.fetch(champion, Path(cache)) / EXPORT, evaluation, pairs, score or default_score())
-
-    decision = promote(to, version, config, score_champion)
+    metrics = metrics_of(evaluation)
+    deciding_set(metrics)  # before anything is stored: without scores there is nothing to decide
+    check_rules(config, metrics)
+    with tempfile.TemporaryDirectory(dir=folder) as room:
+        version = to.find(made.fingerprint) or add(to, made, Path(room), licences=licences, card=card)
+        nominate(to, version, who)
+        meeting = Meeting(to, config, version.metrics, evaluation, Path(room), score)
+        decision = promote(to, version, config, meeting, who)
+        verdict = conclude(to, version, decision, config.canonical(), files=meeting.outputs, who=who)
     return Outcome(
         counts={
             "version": version.number,
@@ -111,64 +142,54 @@ def register(
         },
         facts={
             "version": version.number,
-            "registered": registered,
+            "registered": made.fingerprint,
             "promoted": decision.is_promoted,
             "reason": decision.reason,
+            "reasons": [reason.model_dump(mode="json") for reason in decision.reasons],
+            "verdict": verdict.number,
             "champion": to.alias(CHAMPION),
         },
     )
 
 
-def score_again(saved_model: Path, evaluation: Manifest, pairs: Manifest, score: ScoreModel) -> Scores:
-    """Scores a SavedModel as the evaluation's own model was scored: same sentences, same configuration, same metric.
-
-    Raises:
-        InputError: the metric of today is another one than the evaluation's.
-    """
-    from pipeline.pairs import read_pairs
-
-    name = deciding_set(metrics_of(evaluation))
-    ours = evaluation.facts[name]
-    held_out = list(read_pairs(pairs.chain()[0].path(f"{name}.parquet")))
-    sources, references = [pair.source for pair in held_out], [pair.target for pair in held_out]
-    theirs: Scores = score(saved_model, sources, references, EvaluateConfig(**evaluation.config)).facts()
-    if not are_comparable(ours, theirs):
-        raise InputError(
-            "evaluation",
-            str(evaluation.directory),
-            f"scores by {theirs['bleu_signature']} of data {theirs['data_digest'][:12]}",
-            f"it is by {ours['bleu_signature']} of data {ours['data_digest'][:12]}: remove that folder and run again",
-        )
-    return theirs
+def check_lineage(made: Made) -> None:
+    """Raises `InputError` unless the evaluation is one of this model on these pairs, and they are of this corpus."""
+    for output, given in (
+        (made.evaluation, made.model),
+        (made.evaluation, made.pairs),
+        (made.pairs, made.corpus),
+    ):
+        if output.inputs.get(given.kind) != input_record(given):
+            wanted = f"an output of {output.stage} for {given.directory}"
+            raise InputError("register inputs", str(output.directory), wanted, "it was made of another one")
 
 
-def check_lineage(model: Manifest, evaluation: Manifest, pairs: Manifest) -> None:
-    """Raises `InputError` unless the evaluation is one of this model on these pairs."""
-    for given in (model, pairs):
-        if evaluation.inputs.get(given.kind) != input_record(given):
-            raise InputError(
-                "register inputs",
-                str(evaluation.directory),
-                f"an evaluation of {given.directory}",
-                "it scored another one",
-            )
-
-
-def fingerprint_of(model: Manifest, evaluation: Manifest) -> str:
-    """Hash of what is registered: the model's bytes and how they were made and scored."""
-    return sha256_of_json([model.fingerprint, model.digest, evaluation.fingerprint])
-
-
-def add(to: Registry, registered: str, model: Manifest, evaluation: Manifest, pairs: Manifest) -> Version:
-    """Stores the model with its scores and its lineage as a new version."""
-    made = (model, evaluation, pairs)
+def add(to: Registry, made: Made, room: Path, *, licences: Mapping[str, str], card: CardConfig) -> Version:
+    """Stores the model with its scores, its card and its lineage as a new version; the card is written in `room`."""
+    metrics, sources, code = metrics_of(made.evaluation), sources_of(made.corpus, licences), code_version()
+    page = render(
+        to.name,
+        card,
+        corpus=made.corpus,
+        model=made.model,
+        pairs=made.pairs,
+        metrics=metrics,
+        sources=sources,
+        code=code,
+    )
+    (room / CARD).write_text(page, encoding="utf-8")
+    # Not the corpus's manifest: addresses in it may hold a key, and its sources are in the version's own.
+    stages = {f"stages/{one.kind}.json": one.directory / manifests.NAME for one in made.stages[1:]}
     return to.add(
-        files_of(model, evaluation) | {f"stages/{one.kind}.json": one.directory / manifests.NAME for one in made},
-        fingerprint=registered,
-        metrics=metrics_of(evaluation),
-        lineage={one.kind: input_record(one) for one in made} | model.inputs,
-        configs={one.stage: one.config for one in made},
-        versions=model.versions,
+        files_of(made.model, made.evaluation) | stages | {CARD: room / CARD},
+        fingerprint=made.fingerprint,
+        metrics=metrics,
+        lineage={one.kind: input_record(one) for one in made.stages} | made.model.inputs,
+        configs={one.stage: one.config for one in made.stages},
+        versions=made.model.versions,
+        sources=sources,
+        parent=to.alias(CHAMPION),
+        code=code,
     )
 
 

@@ -7,33 +7,48 @@
                 claim.json                 written first, so that no two writers take the same number
                 export/saved_model.pb ...
                 manifest.json              files with digests, scores, lineage
+                verdicts/0001/...          what was decided about it; see model/verdicts.py
             aliases/champion.json          the version in service, and which ones were before it, when and why
 
 A writer that was killed half-way leaves a number without a manifest: no reader sees it and no later writer takes it.
+The same is true of a version that was deleted; see model/deletion.py.
 Everything is JSON or opaque bytes; nothing is unpickled.
 """
 
 import json
-import os
 import re
-import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import uuid4
 
-from model.versions import FORMAT, Alias, Move, Version, checked_format, folder_of, now, parse, to_json
+from model.numbering import CLAIM, claim, taken
+from model.versions import (
+    FORMAT,
+    Alias,
+    Code,
+    Move,
+    SourceRecord,
+    Version,
+    checked_format,
+    folder_of,
+    now,
+    parse,
+    to_json,
+    whoami,
+)
 from pipeline.errors import InputError
 from pipeline.manifest import FileRecord, InputRecord, sha256_of_file, size_of
 from pipeline.storage import ABSENT, Conflict, Storage, check_name, open_storage
 
 MARKER: Final = "registry.json"
 MANIFEST: Final = "manifest.json"
-CLAIM: Final = "claim.json"
+DELETED: Final = "deleted.json"
+OWN: Final = {CLAIM, MANIFEST, DELETED, "verdicts"}  # names that no file of a version has
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 ALIAS: Final = re.compile(r"[a-z][a-z0-9-]{0,49}")
-NUMBER: Final = re.compile(r"\d{4,9}")
 READERS: Final = 8  # manifests read at the same time: each is one small request to a bucket
 
 
@@ -92,7 +107,13 @@ class Registry:
         """The complete version of that number, None where there is none."""
         name = f"{folder_of(self.name, number)}/{MANIFEST}"
         stored = self.storage.read(name)
-        return parse(Version, stored.data, f"{self.location}/{name}") if stored else None
+        if not stored:
+            return None
+        version = parse(Version, stored.data, f"{self.location}/{name}")
+        if (version.model, version.number) != (self.name, number):
+            where, found = f"{self.location}/{name}", f"it is the one of {version.model}, version {version.number}"
+            raise InputError("registry", where, f"the manifest of {self.name}, version {number}", found)
+        return version
 
     def add(
         self,
@@ -103,22 +124,22 @@ class Registry:
         lineage: Mapping[str, InputRecord],
         configs: Mapping[str, dict[str, Any]],
         versions: Mapping[str, str],
+        sources: Sequence[SourceRecord] = (),
+        parent: int | None = None,
+        code: Code | None = None,
     ) -> Version:
         """Stores a new version under the next free number and returns it.
 
         `files` says where each file lies, by the name it gets: `{"export/saved_model.pb": Path(...)}`. The other
         arguments are described at `Version`.
         """
-        if not files or {CLAIM, MANIFEST} & files.keys():
-            raise ValueError(f"a version has files, none of which is called {CLAIM} or {MANIFEST}: {sorted(files)}")
-        records = tuple(
-            FileRecord(path=check_name(name), bytes=path.stat().st_size, sha256=sha256_of_file(path))
-            for name, path in sorted(files.items())
-        )
+        if not files or OWN & {name.partition("/")[0] for name in files}:
+            raise ValueError(f"a version has files, none of which is called {', '.join(sorted(OWN))}: {sorted(files)}")
+        records = tuple(record_of(name, path) for name, path in sorted(files.items()))
         self._mark()
         version = Version(
             model=self.name,
-            number=self._claim(fingerprint),
+            number=claim(self.storage, f"{self.name}/versions", fingerprint),
             fingerprint=fingerprint,
             created=now(),
             files=records,
@@ -126,19 +147,23 @@ class Registry:
             lineage=dict(lineage),
             configs=dict(configs),
             versions=dict(versions),
+            sources=tuple(sources),
+            parent=parent,
+            code=code,
         )
         for name, path in files.items():
             self.storage.upload(path, f"{version.folder}/{name}")
         self.storage.write(f"{version.folder}/{MANIFEST}", to_json(version), if_generation=ABSENT)
         return version
 
-    def fetch(self, version: Version, to: Path) -> Path:
+    def fetch(self, version: Version, to: Path, *, only: Collection[str] | None = None) -> Path:
         """The folder with a version's files on this machine, each of them verified.
 
         Args:
             version: what to fetch.
             to: where downloads are kept; a file that is there already and whole is not downloaded again. A registry in
                 a folder is used in place.
+            only: names of the files to fetch; None: all.
 
         Raises:
             InputError: a file is not what was registered; the message names it.
@@ -147,14 +172,14 @@ class Registry:
         folder = in_place or to / f"{version.model}-{version.number:04d}-{version.digest[:12]}"
         for file in version.files:
             path = folder / file.path
+            if only is not None and file.path not in only:
+                continue
             if is_whole(path, file):
                 continue
             if not in_place:
                 self.storage.download(f"{version.folder}/{file.path}", path)
             if in_place or not is_whole(path, file):
-                where = f"{self.location}/{version.folder}/{file.path}"
-                expected = f"the {file.bytes} bytes with SHA-256 {file.sha256[:12]}..."
-                raise InputError("registry", where, expected, "damaged after it was registered")
+                raise damaged(f"{self.location}/{version.folder}/{file.path}", file)
         return folder
 
     def alias(self, alias: str) -> int | None:
@@ -173,7 +198,16 @@ class Registry:
         found, _ = self._alias(alias)
         return found.history if found else ()
 
-    def move_alias(self, alias: str, to: int, *, expected: int | None, why: str) -> Move:
+    def move_alias(
+        self,
+        alias: str,
+        to: int,
+        *,
+        expected: int | None,
+        why: str,
+        who: str = "",
+        how: Literal["decided", "by hand", "rollback"] = "decided",
+    ) -> Move:
         """Makes an alias stand for another version, if it still stands for the expected one.
 
         Args:
@@ -181,26 +215,45 @@ class Registry:
             to: the number of a version.
             expected: the version that this decision was taken against; None if there was no such alias.
             why: kept in the alias's history.
+            who: likewise; the person and the machine unless given.
+            how: likewise.
 
         Raises:
             Conflict: it stands for another version by now; the decision has to be taken again.
-            InputError: there is no complete version of that number.
+            InputError: there is no complete version of that number, or it is being deleted.
         """
         self.get(to)
+        self._check_stays(to)
         found, generation = self._alias(alias)
         if (found.version if found else None) != expected:
             raise Conflict(self._lost(alias, found, expected, to))
         history = found.history if found else ()
-        move = Move(id=uuid4().hex, version=to, previous=expected, when=now(), why=why)
+        move = Move(id=uuid4().hex, version=to, previous=expected, when=now(), why=why, who=who or whoami(), how=how)
         moved = Alias(name=alias, history=(*history, move))
         try:
-            self.storage.write(self._alias_name(alias), to_json(moved), if_generation=generation)
+            written = self.storage.write(self._alias_name(alias), to_json(moved), if_generation=generation)
         except Conflict as error:
-            winner, _ = self._alias(alias)
+            winner, written = self._alias(alias)
             # On a bucket the answer may get lost and another writer go on from our move before we ask again.
             if not winner or move not in winner.history:
                 raise Conflict(self._lost(alias, winner, expected, to)) from error
+        try:
+            self._check_stays(to)  # whoever deletes a version marks it first and looks at the aliases afterwards
+        except InputError:
+            self._put_back(alias, found, written)
+            raise
         return move
+
+    def _check_stays(self, number: int) -> None:
+        if self.storage.exists(f"{folder_of(self.name, number)}/{DELETED}"):
+            raise InputError("model", number, "a version that stays", "it is being deleted")
+
+    def _put_back(self, alias: str, before: Alias | None, written: str) -> None:
+        if before is None:
+            self.storage.delete(self._alias_name(alias))
+            return
+        with suppress(Conflict):  # who moved it since then has looked for himself
+            self.storage.write(self._alias_name(alias), to_json(before), if_generation=written)
 
     def _lost(self, alias: str, present: Alias | None, expected: int | None, to: int) -> str:
         stands = f"stands for version {present.version}" if present else "is not set"
@@ -216,20 +269,6 @@ class Registry:
         if not ALIAS.fullmatch(alias):
             raise InputError("alias", alias, "1 to 50 small letters, digits or dashes, a letter first")
         return f"{self.name}/aliases/{alias}.json"
-
-    def _claim(self, fingerprint: str) -> int:
-        """Takes the number after all that were ever taken, for this writer alone."""
-        number = max(numbers(self.storage, self.name), default=0) + 1
-        claim = {"fingerprint": fingerprint, "host": socket.gethostname(), "process": os.getpid(), "when": now()}
-        while True:
-            try:
-                self.storage.write(
-                    f"{folder_of(self.name, number)}/{CLAIM}", json.dumps(claim).encode(), if_generation=ABSENT
-                )
-            except Conflict:
-                number += 1  # another writer has it; ends, because each of them takes one number only
-            else:
-                return number
 
     def _mark(self) -> None:
         try:
@@ -276,7 +315,7 @@ def resolve_name(location: str, name: str | None) -> str:
 
 def numbers(storage: Storage, name: str) -> list[int]:
     """All numbers that were ever taken for a model's versions, in ascending order."""
-    return sorted(int(folder) for folder in storage.folders(f"{name}/versions") if NUMBER.fullmatch(folder))
+    return taken(storage, f"{name}/versions")
 
 
 def has_versions(storage: Storage, name: str) -> bool:
@@ -287,3 +326,14 @@ def has_versions(storage: Storage, name: str) -> bool:
 def is_whole(path: Path, file: FileRecord) -> bool:
     """Whether a file's bytes are those of its record."""
     return size_of(path) == file.bytes and sha256_of_file(path) == file.sha256
+
+
+def record_of(name: str, path: Path) -> FileRecord:
+    """A local file as it is registered under a name."""
+    return FileRecord(path=check_name(name), bytes=path.stat().st_size, sha256=sha256_of_file(path))
+
+
+def damaged(where: str, file: FileRecord) -> InputError:
+    """What is told of a file that is not what was registered."""
+    expected = f"the {file.bytes} bytes with SHA-256 {file.sha256[:12]}..."
+    return InputError("registry", where, expected, "damaged after it was registered")

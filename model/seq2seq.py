@@ -43,8 +43,15 @@ class Seq2Seq(Network):
     context, as wide as the token vectors. Layers above the first are residual (Wu et al., 2016).
     """
 
-    def __init__(self, config: ModelConfig, vocabulary: int, seed: int, source_vocabulary: int | None = None) -> None:
-        super().__init__(config, vocabulary, seed, source_vocabulary)
+    def __init__(
+        self,
+        config: ModelConfig,
+        vocabulary: int,
+        seed: int,
+        source_vocabulary: int | None = None,
+        frame_size: int = 0,
+    ) -> None:
+        super().__init__(config, vocabulary, seed, source_vocabulary, frame_size)
         size, units, seeds = config.embedding_size, config.decoder_units, self.seeds
         cell = recurrent.CELLS[config.architecture]
         self.encoder = RecurrentEncoder(config, size, seeds)

@@ -66,6 +66,7 @@ class Trainer:
         vocabulary: number of tokens of the targets' vocabulary.
         strategy: of the devices.
         source_vocabulary: the same of the sources' own one, None where they share the targets'.
+        frame_size: numbers of a frame, where sources are frames and no tokens; otherwise 0.
         vectors: of tokens, by side, that the new model has in place of its own.
         compiles: whether XLA makes one program of what a replica does; needs batches of fixed shapes.
     """
@@ -76,6 +77,7 @@ class Trainer:
         vocabulary: int,
         strategy: tf.distribute.Strategy,
         source_vocabulary: int | None = None,
+        frame_size: int = 0,
         *,
         vectors: Mapping[ReadSide, Vectors] | None = None,
         compiles: bool = False,
@@ -84,10 +86,11 @@ class Trainer:
         self.config = config
         self.vocabulary = vocabulary
         self.source_vocabulary = source_vocabulary
+        self.frame_size = frame_size
         self.strategy = strategy
         self.scale = LossScale() if config.precision == "float16" else LossScale(1.0)
         with strategy.scope():
-            self.model = build_model(config.model, vocabulary, config.seed, source_vocabulary)
+            self.model = build_model(config.model, vocabulary, config.seed, source_vocabulary, frame_size)
             for side, found in (vectors or {}).items():
                 fill(self.model, found, side, is_frozen=config.vectors.given[side].frozen)
             # Keras' variables wrap TensorFlow's, which the tape and the strategy work with.
@@ -107,7 +110,8 @@ class Trainer:
                 )
         parts = {"weight": self.weights, "mean": self.means, "square": self.squares, "average": self.averages}
         self._changing = {f"{part}/{path}": value for part, values in parts.items() for path, value in values.items()}
-        batch = None if config.shapes == "fixed" else [IDS, IDS]
+        read = tf.TensorSpec([None, None, frame_size]) if frame_size else IDS
+        batch = None if config.shapes == "fixed" else [read, IDS]
         self._compiled_step = tf.function(self._step, input_signature=batch and [*batch, GIVEN])
         self._compiled_hold = tf.function(self._hold, input_signature=batch and [*batch, GIVEN])
         self._compiled_sums = tf.function(self._sums, input_signature=batch)

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from model import checkpoints, export
 from model.averaging import Candidates, exported, part_of
-from model.batches import Floats, Ints, Pairs, full_batch
+from model.batches import Floats, FrameForm, Ints, Pairs, full_batch
 from model.broadcast import told
 from model.checkpoints import Checkpoint
 from model.config import DeviceConfig, TrainConfig
@@ -36,6 +36,7 @@ from model.weights import write_weights
 from model.worker import Job
 from model.workers import run_local_workers
 from pipeline.errors import InputError
+from pipeline.frames import frame_fact, frame_size
 from pipeline.manifest import Manifest, input_record, write_atomically
 from pipeline.stage import Outcome, log
 from pipeline.vocabularies import Vocabularies
@@ -74,8 +75,9 @@ def train_and_export(
     last = checkpoints.newest(folder / CHECKPOINTS)
     if last is None:
         raise FileNotFoundError(f"{folder / CHECKPOINTS} holds no checkpoint that is whole")
-    export.save(exported(last.state), config, data.pieces, shards.facts["unicode_form"], folder / "export")
-    write_weights(folder, last.state, with_optimizer=config.keep_optimizer)
+    size, form = frame_size(shards.facts), shards.facts["unicode_form"]
+    export.save(exported(last.state), config, data.pieces, form, folder / "export", frame_size=size)
+    write_weights(folder, last.state, frame_size=size, with_optimizer=config.keep_optimizer)
     data.pieces.write(folder)
     history, plan = last.notes["history"], data.plan
     write_atomically(folder / "history.json", (json.dumps(history, indent=2) + "\n").encode())
@@ -92,7 +94,8 @@ def train_and_export(
         | {
             "epochs": round(plan.epochs(last.step * config.accumulate), 2),
             "padding_share": round(plan.padding_share, 4),
-        },
+        }
+        | frame_fact(size),
     )
 
 
@@ -111,7 +114,9 @@ def prepare(config: TrainConfig, shards: Manifest, vocabulary: Manifest) -> Data
         cause = "its token ids are of another one"
         raise InputError("vocabulary", vocabulary.directory, f"the one that {shards.directory} was made with", cause)
     pieces = Vocabularies.read(vocabulary)
-    pairs, dev = (Pairs.read(shards.paths_of_all(f"{split}/*.tfrecord*")) for split in ("train", "dev"))
+    size = frame_size(shards.facts)
+    frames = FrameForm(size, config.model.frame_stride) if size else None
+    pairs, dev = (Pairs.read(shards.paths_of_all(f"{split}/*.tfrecord*"), frames) for split in ("train", "dev"))
     copies = copies_of(weights_of(config, pairs, shards), config.seed) if config.weights else None
     return Data(pieces, pairs, dev, make_plan(config, pairs, copies))
 
@@ -138,13 +143,10 @@ def train_on(
     Raises:
         ConnectionError: another worker of the cluster is gone.
     """
+    pieces, size = data.pieces, data.pairs.frame_size
+    vectors = vectors_of(config, pieces, size)
     trainer = Trainer(
-        config,
-        data.pieces.target.size,
-        strategy,
-        data.pieces.source_size,
-        vectors=vectors_of(config, data.pieces),
-        compiles=compiles,
+        config, pieces.target.size, strategy, pieces.source_size, size, vectors=vectors, compiles=compiles
     )
 
     def begin() -> None:
@@ -182,7 +184,8 @@ def plan_of(config: TrainConfig, pairs: Pairs, copies: Ints | None = None) -> Pl
         config.seed,
         copies,
         pairs.sizes,
-        shapes=config.shapes,
+        pairs.window_pairs,
+        config.shapes,
     )
 
 
@@ -237,7 +240,7 @@ def fit(
     if not len(dev.lengths) and (config.patience or config.schedule == "plateau"):
         given = ("schedule", "plateau") if config.schedule == "plateau" else ("patience", config.patience)
         raise InputError(f"train.{given[0]}", given[1], "a dev set beside it", "there is no dev loss to watch")
-    made_with = {"train": config.canonical(), "vocabulary": sizes_of(trainer)}
+    made_with = {"train": config.canonical(), "vocabulary": sizes_of(trainer)} | frame_fact(trainer.frame_size)
     found = told(trainer.strategy, lambda: checkpoints.newest(folder))
     notes, candidates = Notes(), Candidates(config)
     if found:
@@ -257,7 +260,7 @@ def fit(
     if first <= config.steps and not notes.is_over(config):
         opened = EventFile(events, first) if events and is_chief(trainer.strategy) else nullcontext()
         with listening() as request, TrainingProgress(config.steps, done=first - 1) as progress, opened as file:
-            trainer.rehearse(full_batch(plan.largest))
+            trainer.rehearse(full_batch(plan.largest, pairs.frames))
             meter = Meter(trainer, file, devices_of(trainer.strategy))
             take_steps(trainer, pairs, plan, dev, Loop(first, notes, candidates, progress, meter, request, save))
     if is_chief(trainer.strategy):

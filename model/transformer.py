@@ -41,8 +41,15 @@ class Transformer(Network):
     and once more after the last layer, so that a deep network learns from the first step on.
     """
 
-    def __init__(self, config: ModelConfig, vocabulary: int, seed: int, source_vocabulary: int | None = None) -> None:
-        super().__init__(config, vocabulary, seed, source_vocabulary)
+    def __init__(
+        self,
+        config: ModelConfig,
+        vocabulary: int,
+        seed: int,
+        source_vocabulary: int | None = None,
+        frame_size: int = 0,
+    ) -> None:
+        super().__init__(config, vocabulary, seed, source_vocabulary, frame_size)
         self.encoder = [EncoderLayer(config, self.seeds, f"encoder_{layer}") for layer in range(config.encoder_layers)]
         self.decoder = [DecoderLayer(config, self.seeds, f"decoder_{layer}") for layer in range(config.decoder_layers)]
         self.encoder_norm = Norm(config.embedding_size, "encoder_norm")

@@ -1,6 +1,11 @@
-"""What a registry writes down: versions, and the moves of the aliases that stand for them. Plain JSON."""
+"""What a registry writes down: versions, and the moves of the aliases that stand for them. Plain JSON.
 
+Each record holds a checksum of itself, so that a flipped byte is found in it as well as in the files it names.
+"""
+
+import getpass
 import json
+import socket
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeVar
 
@@ -12,7 +17,42 @@ from pipeline.manifest import FileRecord, InputRecord, sha256_of_json
 from pipeline.storage import check_name
 
 FORMAT: Final = 1
+CHECKSUM: Final = "checksum"
 Record = TypeVar("Record", bound=Frozen)
+
+
+class SourceRecord(Frozen):
+    """One part of the corpus that a model was made from.
+
+    Args:
+        split: train, dev or test.
+        origin: the source's name in counts and reports.
+        location: as people name it, without what may be secret in an address.
+        digest: SHA-256 of its content.
+        pairs: how many pairs were read from it.
+        licence: under which terms its text may be used, "" where nobody said.
+    """
+
+    split: str
+    origin: str
+    location: str
+    digest: str
+    pairs: int
+    licence: str = ""
+
+
+class Code(Frozen):
+    """The code that made something.
+
+    Args:
+        package: version of nightshift.
+        digest: SHA-256 over the source files of its packages, in order of their names.
+        commit: git's name of the commit they are from, with `+` where they differ from it; "" outside of git.
+    """
+
+    package: str
+    digest: str
+    commit: str
 
 
 class Version(Frozen):
@@ -24,6 +64,9 @@ class Version(Frozen):
         lineage: manifests it was made from, by kind.
         configs: configurations of the stages that made it, by stage.
         versions: package versions.
+        sources: the parts of the corpus.
+        parent: the version that was champion when this one was registered, None if there was none.
+        code: what registered it.
     """
 
     format: Literal[1] = FORMAT
@@ -36,13 +79,14 @@ class Version(Frozen):
     lineage: dict[str, InputRecord]
     configs: dict[str, dict[str, Any]]
     versions: dict[str, str]
+    sources: tuple[SourceRecord, ...] = ()
+    parent: int | None = None
+    code: Code | None = None
 
     @field_validator("files")
     @classmethod
     def _stay_inside(cls, files: tuple[FileRecord, ...]) -> tuple[FileRecord, ...]:
-        for file in files:
-            check_name(file.path)
-        return files
+        return inside(files)
 
     @property
     def folder(self) -> str:
@@ -56,13 +100,25 @@ class Version(Frozen):
 
 
 class Move(Frozen):
-    """One move of an alias."""
+    """One move of an alias.
+
+    Args:
+        id: tells it from all others.
+        version: what the alias stands for since then.
+        previous: what it stood for before.
+        when: in UTC.
+        why: the reason of a decision, or what a person gave.
+        who: the person and the machine, and the flow run if it was one.
+        how: by the rules of promotion, by hand, or back to where it was.
+    """
 
     id: str
     version: int
     previous: int | None
     when: str
     why: str
+    who: str = ""
+    how: Literal["decided", "by hand", "rollback"] = "decided"
 
 
 class Alias(Frozen):
@@ -87,20 +143,43 @@ def folder_of(model: str, number: int) -> str:
     return f"{model}/versions/{number:04d}"
 
 
+def inside(files: tuple[FileRecord, ...]) -> tuple[FileRecord, ...]:
+    """The files, if none of their names leads out of their folder."""
+    for file in files:
+        check_name(file.path)
+    return files
+
+
 def to_json(record: Frozen) -> bytes:
-    """A record as a person may read it in the bucket's browser."""
-    return (json.dumps(record.model_dump(mode="json"), indent=2, ensure_ascii=False, sort_keys=True) + "\n").encode()
+    """A record and its checksum, as a person may read it in the bucket's browser."""
+    fields = record.model_dump(mode="json")
+    return as_text(fields | {CHECKSUM: sha256_of_json(fields)})
+
+
+def as_text(fields: dict[str, Any]) -> bytes:
+    """The one form in which fields are written."""
+    return (json.dumps(fields, indent=2, ensure_ascii=False, sort_keys=True) + "\n").encode()
 
 
 def parse(kind: type[Record], data: bytes, where: str) -> Record:
-    """A record from its JSON; raises `InputError` for another format than ours and for damage."""
+    """A record from its JSON; raises `InputError` for another format than ours and for damage.
+
+    What has no checksum was written before there were any.
+    """
     fields = checked_format(data, where)
+    checksum = fields.pop(CHECKSUM, None)
     try:
-        return kind(**fields)
+        record = kind(**fields)
     except (TypeError, ValidationError, InputError) as error:
         problem = describe(error) if isinstance(error, ValidationError) else str(error)
         allowed = f"the fields of a {kind.__name__.lower()}"
         raise InputError("registry", where, allowed, f"damaged after it was written: {problem}") from error
+    is_whole = checksum == sha256_of_json(fields) and as_text(fields | {CHECKSUM: checksum}) == data
+    if checksum is not None and not is_whole:
+        raise InputError(
+            "registry", where, f"the {kind.__name__.lower()} with its checksum", "damaged after it was written"
+        )
+    return record
 
 
 def checked_format(data: bytes, where: str) -> dict[str, Any]:
@@ -126,3 +205,12 @@ def describe(error: ValidationError) -> str:
 def now() -> str:
     """The time in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def whoami() -> str:
+    """The person and the machine, `ada@buildhost`."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user number without a name
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"

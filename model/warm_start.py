@@ -24,7 +24,7 @@ from model.config import ModelConfig
 from model.network import table_names
 from model.predecessor import PARAMETER
 from model.trainer import Trainer
-from model.weights import AVERAGES, read_weights
+from model.weights import AVERAGES, FRAME_SIZE, read_weights
 from pipeline.errors import InputError
 from pipeline.vocabularies import MODELS, Vocabularies
 from pipeline.vocabulary import Vocabulary
@@ -55,7 +55,11 @@ def warm_start(trainer: Trainer, source: Path, pieces: Vocabularies) -> None:
     """
     old = Vocabularies.of({path.name: path.read_bytes() for path in source.glob(MODELS)})
     kept, frozen = read_weights(source), trainer.model.frozen
-    named = moves_between(trainer.config.model, old, pieces)
+    size = int(kept[FRAME_SIZE])
+    if size != trainer.frame_size:
+        shown, wanted = (f"frames of {each} numbers" if each else "text" for each in (size, trainer.frame_size))
+        raise InputError(PARAMETER, source, f"a model that reads {wanted}", f"it reads {shown}")
+    named = moves_between(trainer.config.model, old, pieces, are_frames=size > 0)
     moves = {
         f"{trainer.model.name}/{name}": [move._replace(path=f"{trainer.model.name}/{move.path}") for move in found]
         for name, found in named.items()
@@ -74,10 +78,12 @@ def warm_start(trainer: Trainer, source: Path, pieces: Vocabularies) -> None:
     trainer.restore(own | state)
 
 
-def moves_between(config: ModelConfig, old: Vocabularies, new: Vocabularies) -> dict[str, list[Move]]:
+def moves_between(
+    config: ModelConfig, old: Vocabularies, new: Vocabularies, *, are_frames: bool = False
+) -> dict[str, list[Move]]:
     """What moves into each weight that has a row for each token; where two rows meet, the later one stays."""
     sources, targets = shared_rows(old.source, new.source), shared_rows(old.target, new.target)
-    before, after = (table_names(config, are_shared=pieces.are_shared) for pieces in (old, new))
+    before, after = (table_names(config, are_shared=pieces.are_shared, are_frames=are_frames) for pieces in (old, new))
     moves = {name: list[Move]() for name in after.values()}
     for side, name in after.items():  # sources come first
         moves[name].append(Move(before[side], *(sources if side == "source" else targets)))

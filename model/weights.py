@@ -16,13 +16,15 @@ from pipeline.manifest import write_atomically
 
 NAME = "weights.npz"
 AVERAGES = ("mean", "square")
+FRAME_SIZE = "frame_size"  # of the sources, 0 where they are text
 
 
-def write_weights(folder: Path, state: Arrays, *, with_optimizer: bool) -> None:
+def write_weights(folder: Path, state: Arrays, *, frame_size: int, with_optimizer: bool) -> None:
     """Writes what a training's last state exports, as `weight/...`, and Adam's `mean/...` and `square/...`."""
     kept = {f"weight/{path}": values for path, values in exported(state).items()}
     for part in AVERAGES if with_optimizer else ():
         kept |= {f"{part}/{path}": values for path, values in part_of(state, part).items()}
+    kept[FRAME_SIZE] = np.array(frame_size)
     data = io.BytesIO()
     np.savez(data, allow_pickle=False, **kept)
     write_atomically(folder / NAME, data.getvalue())

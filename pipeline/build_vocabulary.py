@@ -4,6 +4,8 @@ import heapq
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.errors import InputError
+from pipeline.frames import frame_size
 from pipeline.keys import pair_key
 from pipeline.manifest import Manifest
 from pipeline.pairs import BLOCK, read_pairs
@@ -24,7 +26,8 @@ def build_vocabulary(config: VocabularyConfig, pairs: Manifest, *, folder: Path,
     The sample is chosen by content hash, so that the same pairs give the same vocabulary on every machine. A later
     generation keeps the vocabulary unless too much of its text is unknown to it, or a new one is asked for; a new one
     is learned from all generations. With vocabulary.separate each side has its own, which suits sides that have little
-    in common: of hanzi and pinyin the one needs a piece for each of 5,200 signs, the other has no 2,000 pieces.
+    in common: of hanzi and pinyin the one needs a piece for each of 5,200 signs, the other has no 2,000 pieces. Where
+    sources are frames, there is the targets' alone.
 
     nightshift build-vocabulary --preset weather
 
@@ -34,6 +37,8 @@ def build_vocabulary(config: VocabularyConfig, pairs: Manifest, *, folder: Path,
         manifest.json
     """
     generations = pairs.chain()
+    if config.separate and frame_size(pairs.facts):
+        raise InputError("vocabulary.separate", True, "false, as sources are frames", "they have no pieces")
     is_asked = len(generations) == config.rebuild_at
     new = sample_of([pairs], CHECKED_PAIRS)
     if earlier:
@@ -111,9 +116,15 @@ def unknown_share(vocabulary: Vocabulary, sentences: list[str]) -> float:
 
 
 def sample_of(generations: Sequence[Manifest], number: int) -> list[SentencePair]:
-    """The training pairs with the smallest content hashes, all of them where there are no more than asked for."""
+    """The training pairs with the smallest content hashes, all of them where there are no more than asked for.
+
+    Sources that are frames are left empty: there is nothing to learn from them here, and they take much room.
+    """
     files = [file for generation in generations for file in generation.paths("train/part-*.parquet")]
     pairs = (pair for file in files for pair in read_pairs(file))
+    if frame_size(generations[-1].facts):
+        keyed = heapq.nsmallest(number, ((pair_key(pair), pair.target) for pair in pairs))
+        return [SentencePair("", target) for _, target in keyed]
     if sum(generation.counts["train.kept"] for generation in generations) <= number:
         return list(pairs)
     return heapq.nsmallest(number, pairs, key=pair_key)

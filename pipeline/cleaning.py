@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from pipeline import quick_look
+from pipeline.frames import count_frames
 from pipeline.holdout import HoldOutConfig
 from pipeline.normalization import NormalizeConfig, Normalizer
 from pipeline.records import SentencePair, Verdict
@@ -88,10 +89,8 @@ class Judge:
         clean = self.normalized(pair)
         source, target = Side(clean.source, self.languages[0]), Side(clean.target, self.languages[1])
         for side in (source, target):
-            for rule in one_side.SIDE_RULES:
-                reason = rule(self.config, side)
-                if reason is not None:
-                    return Verdict(clean, reason)
+            if reason := one_side.fault_of(self.config, side):
+                return Verdict(clean, reason)
         for agreement in both_sides.PAIR_RULES:
             reason = agreement(self.config, source, target)
             if reason is not None:
@@ -102,6 +101,44 @@ class Judge:
         """The pair as it is judged, hashed and learnt from; most are so already."""
         source, target = self.normalize(pair.source), self.normalize(pair.target)
         return pair if source is pair.source and target is pair.target else SentencePair(source, target)
+
+
+class FrameJudge:
+    """Judges pairs of frames and text: the text by the rules about one side, the frames by their number.
+
+    Args:
+        config: switches and thresholds.
+        languages: labels of both sides; nothing is asked about the frames' own.
+        size: numbers of a frame.
+    """
+
+    def __init__(self, config: CleanConfig, languages: tuple[str, str], size: int) -> None:
+        self.config = config
+        self.size = size
+        self.language = language(languages[1])
+        self.normalize = Normalizer(config.normalize)
+        sides = language("frames"), self.language
+        self.identify = LanguageIdentifier(config.language_id, sides) if config.language_id.is_on else None
+
+    def __call__(self, pairs: Sequence[SentencePair]) -> list[Verdict]:
+        """One verdict a pair, in their order."""
+        verdicts = [self.judge(pair) for pair in pairs]
+        texts = [SentencePair("", verdict.pair.target) for verdict in verdicts]
+        foreign = self.identify(texts) if self.identify else repeat(False, len(texts))
+        return [
+            Verdict(verdict.pair, "wrong_language") if is_foreign and verdict.reason is None else verdict
+            for verdict, is_foreign in zip(verdicts, foreign, strict=True)
+        ]
+
+    def judge(self, pair: SentencePair) -> Verdict:
+        """The verdict without language id."""
+        clean = SentencePair(pair.source, self.normalize(pair.target))
+        frames = count_frames(clean.source, self.size)
+        if frames < self.config.min_frames:
+            return Verdict(clean, "too_few_frames")
+        if frames > self.config.max_frames:
+            return Verdict(clean, "too_many_frames")
+        return Verdict(clean, one_side.fault_of(self.config, Side(clean.target, self.language)))
 
 
 def judge(config: CleanConfig, languages: tuple[str, str], pair: SentencePair) -> Verdict:

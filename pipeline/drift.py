@@ -148,9 +148,13 @@ def distances_between(new: Summary, before: Summary, tables: PieceTables) -> Ite
     sampled = float(np.sqrt(1 / new.pairs + 1 / before.pairs))
     for name, table in tables.sides.items():
         side, past = new.sides[name], before.sides[name]
+        lengths = largest_difference(side.lengths, past.lengths)
+        if side.are_frames:
+            yield Distance("lengths", name, lengths, KOLMOGOROV * sampled)
+            continue
         by_chance = divergence_by_chance(side.pieces, past.pieces)
         yield Distance("pieces", name, divergence(side.pieces, past.pieces), by_chance)
-        yield Distance("lengths", name, largest_difference(side.lengths, past.lengths), KOLMOGOROV * sampled)
+        yield Distance("lengths", name, lengths, KOLMOGOROV * sampled)
         are_unknown = np.arange(len(side.pieces)) == UNK
         for measure, chosen in (
             ("unknown_share", are_unknown),
@@ -159,6 +163,8 @@ def distances_between(new: Summary, before: Summary, tables: PieceTables) -> Ite
             value, by_chance = share_difference(side, past, chosen)
             yield Distance(measure, name, value, NORMAL * by_chance * sampled)
     yield Distance("ratio", "", largest_difference(new.ratios, before.ratios), KOLMOGOROV * sampled)
+    if new.source.are_frames:  # nobody takes them for text
+        return
     # Chance adds about as much to both terms of the difference, so that none is left in it.
     yield Distance("swapped_sides", "", swapped_sides(new, before, tables), 0.0)
 

@@ -6,6 +6,7 @@ A shard is two files:
                                             and "origin", one number: which of its manifest's origins the pair is from
     shard-00000-of-00008.lengths.npy        int32 [pairs, 2]: how many ids each side has, to plan batches by
 
+Where sources are frames of F numbers, "source" is a float list of them, frame after frame, and the index counts frames.
 With gzip the first is `shard-00000-of-00008.tfrecord.gz`. The bytes are a function of the ids alone: protobuf leaves
 the order of a map's entries open and tfx-bsl's encoder uses that freedom, so the entries of each Example are put in
 order here, and gzip's header has no time.
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 from uuid import uuid4
 
 import google_crc32c
@@ -39,6 +40,7 @@ FEATURES = (*SIDES, "origin")
 GZIP_SUFFIX = ".gz"
 GZIP_LEVEL = 6
 DECODED_AT_ONCE = 4096
+SEQUENCES_DECODED_AT_ONCE = 64  # of frames, each of which may take as much room as some thousand sentences
 NARROW = pa.large_list(pa.int32())
 Ids = Sequence[Sequence[int]]
 
@@ -47,10 +49,11 @@ Ids = Sequence[Sequence[int]]
 class PairIds:
     """Token ids of many pairs: the source of pair i is `source_values[source_offsets[i]:source_offsets[i + 1]]`.
 
-    Shapes: values int32 [sum of lengths], offsets int64 [pairs + 1], origins int32 [pairs].
+    Shapes: values int32 [sum of lengths], offsets int64 [pairs + 1], origins int32 [pairs]. Sources that are frames of
+    F numbers are values float32 [sum of lengths, F].
     """
 
-    source_values: npt.NDArray[np.int32]
+    source_values: npt.NDArray[Any]
     source_offsets: npt.NDArray[np.int64]
     target_values: npt.NDArray[np.int32]
     target_offsets: npt.NDArray[np.int64]
@@ -66,10 +69,16 @@ def lengths_path(shard: Path) -> Path:
 
 
 class ShardWriter:
-    """Writes a shard block by block; it and its length index appear when the `with` block ends well, or not at all."""
+    """Writes a shard block by block; it and its length index appear when the `with` block ends well, or not at all.
 
-    def __init__(self, shard: Path) -> None:
+    Args:
+        shard: the file.
+        frame_size: numbers of a frame, 0 where sources are token ids.
+    """
+
+    def __init__(self, shard: Path, frame_size: int = 0) -> None:
         self.shard = shard
+        self.frame_size = frame_size
         self.lengths = [np.zeros((0, 2), np.int32)]
         self._partial = shard.with_name(f".{shard.name}.{uuid4().hex}.partial")
 
@@ -88,6 +97,8 @@ class ShardWriter:
             raise ValueError(f"{len(sources)} sources, {len(targets)} targets, {len(origins)} origins: they are pairs")
         self._file.write(b"".join(map(frame, encode(sources, targets, origins))))
         lengths = [side.value_lengths().to_numpy(zero_copy_only=False) for side in (sources, targets)]
+        if self.frame_size:
+            lengths[0] = lengths[0] // self.frame_size
         self.lengths.append(np.stack(lengths, axis=1).astype(np.int32))
 
     def __exit__(
@@ -106,16 +117,24 @@ class ShardWriter:
 
 
 def write_shard(shard: Path, sources: Ids, targets: Ids, origins: Sequence[int] | None = None) -> None:
-    """Writes a shard in one go, by default of a single origin."""
+    """Writes a shard of ids in one go, by default of a single origin."""
     with ShardWriter(shard) as writer:
         sides = pa.array(sources, IDS), pa.array(targets, IDS)
         writer.write(*sides, [0] * len(sources) if origins is None else origins)
 
 
-def read_shard(shard: Path) -> PairIds:
-    """Reads a shard back; raises `InputError` where a record's checksum does not hold."""
-    columns = _columns(shard, FEATURES)
+def read_shard(shard: Path, frame_size: int = 0) -> PairIds:
+    """Reads a shard back; raises `InputError` where a record's checksum does not hold.
+
+    Args:
+        shard: the file.
+        frame_size: numbers of a frame, 0 where sources are token ids.
+    """
+    columns = _columns(shard, FEATURES, frame_size)
     (source_values, source_offsets), (target_values, target_offsets) = (_flatten(columns[side]) for side in SIDES)
+    if frame_size:
+        source_values = source_values.astype(np.float32, copy=False).reshape(-1, frame_size)
+        source_offsets = source_offsets // frame_size
     return PairIds(source_values, source_offsets, target_values, target_offsets, _flatten(columns["origin"])[0])
 
 
@@ -210,20 +229,27 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
         shift += 7
 
 
-def _columns(shard: Path, features: Sequence[str]) -> dict[str, list[pa.Array]]:
+def schema_of(features: Sequence[str], frame_size: int) -> schema_pb2.Schema:
+    """How features are stored: as integers, or sources that are frames as floats."""
+    kinds = {name: schema_pb2.FLOAT if frame_size and name == "source" else schema_pb2.INT for name in features}
+    return schema_pb2.Schema(feature=[schema_pb2.Feature(name=name, type=kind) for name, kind in kinds.items()])
+
+
+def _columns(shard: Path, features: Sequence[str], frame_size: int = 0) -> dict[str, list[pa.Array]]:
     """Some features of a shard's records, as list arrays of 32-bit numbers, one for each block of records."""
-    schema = schema_pb2.Schema(feature=[schema_pb2.Feature(name=name, type=schema_pb2.INT) for name in features])
-    decoder = example_coder.ExamplesToRecordBatchDecoder(schema.SerializeToString())
+    decoder = example_coder.ExamplesToRecordBatchDecoder(schema_of(features, frame_size).SerializeToString())
     columns: dict[str, list[pa.Array]] = {name: [] for name in features}
     records = records_of(shard)
-    while block := list(islice(records, DECODED_AT_ONCE)):
+    at_once = SEQUENCES_DECODED_AT_ONCE if frame_size else DECODED_AT_ONCE
+    while block := list(islice(records, at_once)):
         batch = decoder.DecodeBatch(block)
         for name in features:
-            columns[name].append(batch.column(name).cast(NARROW))
+            is_of_frames = bool(frame_size) and name == "source"
+            columns[name].append(batch.column(name) if is_of_frames else batch.column(name).cast(NARROW))
     return columns
 
 
-def _flatten(parts: list[pa.Array]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+def _flatten(parts: list[pa.Array]) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
     """Many list arrays as one pair of values and offsets."""
     if not parts:
         return np.zeros(0, np.int32), np.zeros(1, np.int64)

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.cleaning import CleanConfig
 from pipeline.errors import InputError
-from pipeline.pairs import BLOCK, count_pairs, count_values
+from pipeline.frames import count_frames
+from pipeline.pairs import count_pairs, count_values
 from pipeline.records import SentencePair
 
 NO_FAULTS = ("duplicate", "earlier_duplicate", "held_out", "too_many_targets")
@@ -95,7 +97,7 @@ def count_origins(folder: Path) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def sample_rejects(folder: Path) -> dict[str, list[list[str]]]:
+def sample_rejects(folder: Path, frame_size: int = 0) -> dict[str, list[list[str]]]:
     """A few rejected pairs for each reason, chosen by their hashes, for people to see whether a rule is right."""
     samples: dict[str, list[list[str]]] = {}
     for path in sorted((folder / "rejects").glob("*.parquet")):
@@ -103,12 +105,21 @@ def sample_rejects(folder: Path) -> dict[str, list[list[str]]]:
             column = file.read(columns=["reason"])["reason"].to_numpy()
             for reason, first in zip(*np.unique(column.astype(str), return_index=True), strict=True):
                 if len(samples.setdefault(str(reason), [])) < SAMPLES:  # rejects are in the order of their reasons
-                    block = file.read_row_group(int(first) // BLOCK).slice(int(first) % BLOCK, SAMPLES).to_pylist()
-                    samples[str(reason)] += [shown(row) for row in block if row["reason"] == reason]
+                    block = rows_at(file, int(first)).to_pylist()
+                    samples[str(reason)] += [shown(row, frame_size) for row in block if row["reason"] == reason]
     samples = {reason: rows[:SAMPLES] for reason, rows in samples.items()}
     return dict(sorted(samples.items()))
 
 
-def shown(row: dict[str, str]) -> list[str]:
-    """A rejected pair as a sample: source, target, origin."""
-    return [row["source"][:SHOWN], row["target"][:SHOWN], row["origin"]]
+def rows_at(file: pq.ParquetFile, first: int) -> pa.Table:
+    """Some rows from the first on, as far as its row group goes."""
+    group = 0
+    while first >= (rows := file.metadata.row_group(group).num_rows):
+        group, first = group + 1, first - rows
+    return file.read_row_group(group).slice(first, SAMPLES)
+
+
+def shown(row: dict[str, str], frame_size: int) -> list[str]:
+    """A rejected pair as a sample: source, of which frames are counted, target, origin."""
+    source = f"{count_frames(row['source'], frame_size):,} frames" if frame_size else row["source"][:SHOWN]
+    return [source, row["target"][:SHOWN], row["origin"]]

@@ -48,7 +48,7 @@ class GcsStorage(Storage):
             self.client: Any = Client(project=None)
             self.bucket: Any = self.client.bucket(found["bucket"])
             # Listing is what a plain reader of objects may do; asking for the bucket itself needs a further permission.
-            list(self.client.list_blobs(self.bucket, prefix=self.prefix, max_results=1, retry=DEFAULT_RETRY))
+            list(self._list(prefix=self.prefix, max_results=1))
 
     @override
     def read(self, name: str) -> Stored | None:
@@ -96,7 +96,7 @@ class GcsStorage(Storage):
     @override
     def names(self, prefix: str = "") -> list[str]:
         with self._clear_errors():
-            found = [blob.name for blob in self.client.list_blobs(self.bucket, prefix=self._folder(prefix))]
+            found = [blob.name for blob in self._list(prefix=self._folder(prefix))]
         # A browser's "create folder" leaves an empty object whose name ends with a slash.
         return sorted(name.removeprefix(self.prefix) for name in found if not name.endswith("/"))
 
@@ -104,7 +104,7 @@ class GcsStorage(Storage):
     def folders(self, prefix: str = "") -> list[str]:
         top = self._folder(prefix)
         with self._clear_errors():
-            pages = self.client.list_blobs(self.bucket, prefix=top, delimiter="/")
+            pages = self._list(prefix=top, delimiter="/")
             found = {folder for page in pages.pages for folder in page.prefixes}
         return sorted(folder.removeprefix(top).rstrip("/") for folder in found)
 
@@ -134,6 +134,9 @@ class GcsStorage(Storage):
 
     def _blob(self, name: str) -> Any:
         return self.bucket.blob(self.prefix + check_name(name))
+
+    def _list(self, **given: Any) -> Any:
+        return self.client.list_blobs(self.bucket, retry=DEFAULT_RETRY, **given)
 
     def _folder(self, prefix: str) -> str:
         return f"{self.prefix}{check_name(prefix)}/" if prefix else self.prefix

@@ -51,7 +51,7 @@ def draw_rows(figure: "Figure", rows: list[tuple[str, Summary, Summary | None]])
     for (source, target, ratio), (title, new, before) in zip(panels, rows, strict=True):
         for axes, name in ((source, "source"), (target, "target")):
             draw_lengths_of_side(axes, new.sides[name].lengths, before.sides[name].lengths if before else None)
-            axes.set_xlabel(f"{name} length in pieces")
+            axes.set_xlabel(f"{name} length in {'frames' if new.sides[name].are_frames else 'pieces'}")
         draw_ratios(ratio, new.ratios, before.ratios if before else None)
         source.set_ylabel("share of the pairs in %")
         source.set_title(title, loc="left", fontweight="bold", parse_math=False)

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from pipeline.errors import InputError
+from pipeline.frames import frame_fact
 from pipeline.generations import Plan, identity_of, plan, remembered
 from pipeline.manifest import EARLIER, InputRecord, complete_outputs, sha256_of_json
 from pipeline.pairs import SCHEMA, UNREADABLE_SCHEMA, TableWriter
@@ -70,7 +71,7 @@ def ingest(config: CorpusConfig, *, folder: Path, tonight: Plan | None = None) -
             parts.append(remembered(part) | {"file": f"{name}.parquet", "pairs": pairs, "unreadable": unreadable})
     languages = [config.source_language, config.target_language]
     facts = {"languages": languages[::-1] if config.reverse else languages, "parts": parts}
-    return Outcome(counts, facts)
+    return Outcome(counts, facts | frame_fact(config.frame_size))
 
 
 def write_part(

@@ -14,6 +14,7 @@ from pipeline import manifest as manifests
 from pipeline.beam_config import BeamConfig
 from pipeline.drift import Comparison, Distance
 from pipeline.errors import InputError
+from pipeline.frames import frame_size
 from pipeline.manifest import Manifest
 from pipeline.piece_table import PieceTables
 from pipeline.running.worker_pool import prepare
@@ -71,7 +72,7 @@ def inspect(
     """
     if earlier:
         verify([earlier], CHAIN)
-    tables = PieceTables.of(Vocabularies.read(vocabulary))
+    tables = PieceTables.of(Vocabularies.read(vocabulary), are_frames=frame_size(shards.facts) > 0)
     summarise(shards, tables.sizes, folder / "generation.npz", beam)
     generation = summaries.load(folder / "generation.npz")
     before = summaries.load(earlier.path(CHAIN)) if earlier else {}
@@ -108,7 +109,7 @@ def summarise(shards: Manifest, sizes: Sizes, written: Path, beam: BeamConfig) -
 
     files = [str(path) for path in shards.paths("train/*.tfrecord*")]
     with runners.open_pipeline(beam, stage="inspect", pairs=pairs) as job:
-        found = job | Sketch(files, sizes)
+        found = job | Sketch(files, sizes, frame_size(shards.facts))
         _ = found | "write summaries" >> Map(write_summaries, written, shards.facts["origins"])
     summarised = sum(summary.pairs for summary in summaries.load(written).values())
     if summarised != pairs:

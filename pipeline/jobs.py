@@ -3,6 +3,7 @@
 Beam takes seconds to import, so the bodies import it: asking whether there is anything to do is free.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from pydantic import Field
 from pipeline.beam_config import BeamConfig
 from pipeline.cleaning import CleanConfig
 from pipeline.config import StageConfig
+from pipeline.frames import frame_fact, frame_size
 from pipeline.funnel import check_clean, check_rejected, count_clean, count_origins, sample_rejects
 from pipeline.manifest import Manifest
 from pipeline.pairs import count_blocks, count_pairs, read_pairs
@@ -59,16 +61,17 @@ def clean(
     source = generations[0] if generations else corpus
     given = {split: given_pairs(source, split) for split in ("dev", "test")}
     origins = origins_of(corpus)
+    size = frame_size(corpus.facts)
     blocks = [
         (str(corpus.path(part["file"])), block, origins.index(part["origin"]))
         for part in training_parts(corpus)
         for block in range(count_blocks(corpus.path(part["file"])))
     ]
-    for label in unknown_languages(config, languages_of(corpus)):
+    for label in unknown_languages(config, languages_of(corpus)[1 if size else 0 :]):
         log.warning("%-16s language  nothing is known of %s: its side is not checked for it", "clean", label)
     with runners.open_pipeline(beam, stage="clean", pairs=read) as job:
         held_out = transforms.HoldOut(config, given["dev"], given["test"])
-        judge = ParDo(transforms.JudgeBlock(config, languages_of(corpus), held_out.candidates, read))
+        judge = ParDo(transforms.JudgeBlock(config, languages_of(corpus), held_out.candidates, read, size))
         judge = judge.with_output_types(transforms.ShardRows, **{transforms.CANDIDATES: bytes})
         listed = job | "list blocks" >> Create(blocks) | "spread blocks" >> Reshuffle()
         judged = listed | "judge pairs" >> judge.with_outputs(transforms.CANDIDATES, main="judged")
@@ -82,8 +85,12 @@ def clean(
     check_rejected(config, counts)
     if not generations:
         check_clean(config, counts, given)
-    facts = {"unicode_form": config.normalize.form, "origins": count_origins(folder), "samples": sample_rejects(folder)}
-    return Outcome(counts, facts)
+    facts = {
+        "unicode_form": config.normalize.form,
+        "origins": count_origins(folder),
+        "samples": sample_rejects(folder, size),
+    }
+    return Outcome(counts, facts | frame_fact(size))
 
 
 @stage("shard", section="shard", version=2, takes=("pairs", "vocabulary"), makes="shards", grows=True)
@@ -103,7 +110,8 @@ def shard(
     nightshift shard --preset weather
 
     workspace/weather-en-fr/shard/5b7e0c44d1a9/
-        train/shard-00000-of-00008.tfrecord         tf.train.Examples: int64 lists "source", "target" and "origin"
+        train/shard-00000-of-00008.tfrecord         tf.train.Examples: int64 lists "source", "target" and "origin";
+                                                    where sources are frames, "source" is a list of their floats
         train/shard-00000-of-00008.lengths.npy      int32 [pairs, 2]
         dev/shard-00000-of-00001.tfrecord           of the first generation only
         dev/shard-00000-of-00001.lengths.npy
@@ -122,14 +130,16 @@ def shard(
         shards[pairs.path("dev.parquet")] = folder / "dev" / f"shard-00000-of-00001{suffix}"
     models = Vocabularies.read(vocabulary).models
     origins = sorted({transforms.HELD_OUT, *pairs.facts["origins"]})
+    size = frame_size(pairs.facts)
+    read = "source_frames" if size else "source_tokens"
     with runners.open_pipeline(beam, stage="shard", pairs=total) as job:
         _ = (
             job
             | "list files" >> Create([(str(file), str(shard)) for file, shard in shards.items()])
             | "spread files" >> Reshuffle()
-            | "encode shards" >> ParDo(transforms.EncodeShard(models, origins))
+            | "encode shards" >> ParDo(transforms.EncodeShard(models, origins, size))
         )
-    counts = {"train.pairs": 0, "train.source_tokens": 0, "train.target_tokens": 0}
+    counts = {"train.pairs": 0, f"train.{read}": 0, "train.target_tokens": 0}
     for file, written in shards.items():
         lengths = examples.read_lengths(written)
         if len(lengths) != count_pairs(file):
@@ -137,9 +147,9 @@ def shard(
         split = written.parent.name
         counts[f"{split}.pairs"] = counts.get(f"{split}.pairs", 0) + len(lengths)
         if split == "train":
-            counts["train.source_tokens"] += int(lengths[:, 0].sum())
+            counts[f"train.{read}"] += int(lengths[:, 0].sum())
             counts["train.target_tokens"] += int(lengths[:, 1].sum())
-    return Outcome(counts, {"origins": origins, "unicode_form": pairs.facts["unicode_form"]})
+    return Outcome(counts, {"origins": origins, "unicode_form": pairs.facts["unicode_form"]} | frame_fact(size))
 
 
 def languages_of(corpus: Manifest) -> tuple[str, str]:
@@ -148,7 +158,7 @@ def languages_of(corpus: Manifest) -> tuple[str, str]:
     return source, target
 
 
-def unknown_languages(config: CleanConfig, labels: tuple[str, str]) -> list[str]:
+def unknown_languages(config: CleanConfig, labels: Sequence[str]) -> list[str]:
     """Labels that language id was to look at and cannot."""
     return [label for label in labels if config.language_id.is_on and not language(label).is_known]
 

@@ -19,6 +19,7 @@ from pipeline.records import SentencePair
 from pipeline.storage import partial_of
 
 BLOCK = 4096  # pairs in a row group
+BLOCK_BYTES = 1 << 26  # of a row group, from which on fewer pairs are in one; only frames take as much
 # 64-bit offsets, as a shard may hold more than 2 GiB of text.
 SCHEMA = pa.schema([("source", pa.large_string()), ("target", pa.large_string())])
 NAMES = pa.dictionary(pa.int32(), pa.string())
@@ -50,6 +51,7 @@ class TableWriter:
         self.rows = 0
         self._open = open_writer(path, schema)
         self._columns: list[list[str]] = [[] for _ in schema]
+        self._characters = 0
 
     def __enter__(self) -> Self:
         self._writer = self._open.__enter__()
@@ -59,6 +61,10 @@ class TableWriter:
         """Adds rows, given as the schema's columns."""
         for column, more in zip(self._columns, columns, strict=True):
             column.extend(more)
+            self._characters += sum(map(len, more))
+        if self._characters >= BLOCK_BYTES:
+            self._write(self._columns)
+            self._columns = [[] for _ in self.schema]
         while len(self._columns[0]) >= BLOCK:
             self._write([column[:BLOCK] for column in self._columns])
             self._columns = [column[BLOCK:] for column in self._columns]
@@ -68,7 +74,8 @@ class TableWriter:
             pa.array(column, pa.string()).cast(field.type) for column, field in zip(columns, self.schema, strict=True)
         ]
         table = pa.table(arrays, schema=self.schema)
-        self._writer.write_table(table)
+        self._writer.write_table(table, row_group_size=block_of(table))
+        self._characters = 0
         self.rows += table.num_rows
 
     def __exit__(
@@ -92,7 +99,12 @@ def write_pairs(path: Path, pairs: Iterable[SentencePair], origin: str = "") -> 
 def write_table(path: Path, table: pa.Table) -> None:
     """Writes a whole table, a row group a block."""
     with open_writer(path, table.schema) as writer:
-        writer.write_table(table, row_group_size=BLOCK)
+        writer.write_table(table, row_group_size=block_of(table))
+
+
+def block_of(table: pa.Table) -> int:
+    """How many of a table's rows go into a row group."""
+    return max(1, min(BLOCK, BLOCK_BYTES * len(table) // max(1, int(table.nbytes))))
 
 
 def read_pairs(path: Path) -> Iterator[SentencePair]:

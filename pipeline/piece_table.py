@@ -32,17 +32,22 @@ class PieceTable:
         return cls(texts, np.array([is_single_character(text) for text in texts]))
 
 
+NO_PIECES = PieceTable((), np.zeros(0, np.bool_))  # of sources that are frames
+
+
 @dataclass(frozen=True)
 class PieceTables:
-    """The tables of both sides: the same object where they share a vocabulary."""
+    """The tables of both sides: the same object where they share a vocabulary, `NO_PIECES` for frames."""
 
     source: PieceTable
     target: PieceTable
 
     @classmethod
-    def of(cls, vocabularies: Vocabularies) -> Self:
-        """The tables of the vocabularies."""
+    def of(cls, vocabularies: Vocabularies, *, are_frames: bool = False) -> Self:
+        """The tables of the vocabularies, of which sources that are frames have none."""
         target = PieceTable.of(vocabularies.target)
+        if are_frames:
+            return cls(NO_PIECES, target)
         return cls(target if vocabularies.are_shared else PieceTable.of(vocabularies.source), target)
 
     @property
@@ -62,7 +67,9 @@ class PieceTables:
 
     def by_vocabulary(self, source: Counts, target: Counts) -> tuple[Counts, ...]:
         """How often each piece occurs, of one vocabulary for both sides or of two."""
-        return (source + target,) if self.are_shared else (source, target)
+        if self.are_shared:
+            return (source + target,)
+        return (source, target) if self.source.texts else (target,)
 
     def comparable(self, source: Counts, target: Counts) -> tuple[Counts, Counts]:
         """Counts of both sides in the same terms: of pieces where they share them, or else of characters."""

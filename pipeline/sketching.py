@@ -6,7 +6,6 @@ from pathlib import Path
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam.pvalue import PCollection
-from tensorflow_metadata.proto.v0 import schema_pb2
 
 from pipeline import examples, summaries
 from pipeline.quiet import tensorflow_quietly
@@ -14,6 +13,7 @@ from pipeline.running.counters import count
 from pipeline.summaries import Sizes, Summary
 
 BATCH = 1000  # pairs of a record batch
+BATCH_OF_FRAMES = 64
 Summaries = dict[int, Summary]  # by the number of the origin
 
 
@@ -25,29 +25,29 @@ class Sketch(beam.PTransform[beam.Pipeline, PCollection[Summaries]]):
     Args:
         shards: paths of TFRecord files.
         sizes: of the vocabularies.
+        frame_size: numbers of a frame, 0 where sources are token ids.
     """
 
-    def __init__(self, shards: list[str], sizes: Sizes) -> None:
+    def __init__(self, shards: list[str], sizes: Sizes, frame_size: int = 0) -> None:
         super().__init__()
         self.shards = shards
         self.sizes = sizes
+        self.frame_size = frame_size
 
     def expand(self, pipeline: beam.Pipeline) -> PCollection[Summaries]:
         """From nothing to one element, which is empty where there are no pairs."""
         with tensorflow_quietly():  # only this job needs TFXIO, and with it TensorFlow
             from tfx_bsl.public import tfxio
 
-        features = [schema_pb2.Feature(name=name, type=schema_pb2.INT) for name in examples.FEATURES]
-        decoder = tfxio.TFExampleBeamRecord(
-            "tfrecord", telemetry_descriptors=["nightshift", "inspect"], schema=schema_pb2.Schema(feature=features)
-        )
+        schema = examples.schema_of(examples.FEATURES, self.frame_size)
+        decoder = tfxio.TFExampleBeamRecord("tfrecord", telemetry_descriptors=["nightshift", "inspect"], schema=schema)
         found: PCollection[Summaries] = (
             pipeline
             | "list shards" >> beam.Create(self.shards)
             | "spread shards" >> beam.Reshuffle()
             | "read records" >> beam.FlatMap(read_records).with_output_types(bytes)
-            | "decode record batches" >> decoder.RawRecordToRecordBatch(BATCH)
-            | "summarise token ids" >> beam.CombineGlobally(SummariseIds(self.sizes))
+            | "decode record batches" >> decoder.RawRecordToRecordBatch(BATCH_OF_FRAMES if self.frame_size else BATCH)
+            | "summarise token ids" >> beam.CombineGlobally(SummariseIds(self.sizes, self.frame_size))
         )
         return found
 
@@ -57,10 +57,12 @@ class SummariseIds(beam.CombineFn):
 
     Args:
         sizes: of the vocabularies.
+        frame_size: numbers of a frame, 0 where sources are token ids.
     """
 
-    def __init__(self, sizes: Sizes) -> None:
+    def __init__(self, sizes: Sizes, frame_size: int = 0) -> None:
         self.sizes = sizes
+        self.frame_size = frame_size
 
     def create_accumulator(self) -> Summaries:
         """Nothing yet."""
@@ -68,6 +70,8 @@ class SummariseIds(beam.CombineFn):
 
     def add_input(self, found: Summaries, batch: pa.RecordBatch) -> Summaries:
         """Adds the pairs of a record batch."""
+        if self.frame_size:
+            batch = summaries.with_hashed_frames(batch, self.frame_size)
         for origin, pairs in summaries.by_origin(batch):
             if origin not in found:
                 found[origin] = Summary.of_nothing(self.sizes)

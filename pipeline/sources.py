@@ -24,7 +24,7 @@ from pydantic import Field
 from pipeline.config import StageConfig
 from pipeline.errors import InputError
 from pipeline.manifest import sha256_of_json
-from pipeline.readers import alternating, gettext, jsonl, parquet, pinyin, table, text, tmx, weather
+from pipeline.readers import alternating, frames, gettext, jsonl, parquet, pinyin, table, text, tmx, weather
 from pipeline.reading.digests import Progress, silent
 from pipeline.reading.globs import name_of
 from pipeline.reading.parts import Block, Blocks, Part
@@ -33,6 +33,7 @@ from pipeline.reading.source_kinds import GettextSource, PinyinSource, ReadingCo
 from pipeline.records import SentencePair, Unreadable
 
 SPLITS = ("train", "dev", "test")
+LONGEST_LICENCE: Final = 60  # characters; some packages put the whole text there
 READER_VERSION: Final = 1  # raised when a reader makes other pairs of the same bytes
 READERS: Final[Mapping[str, Callable[[Part], Blocks]]] = {
     "text": text.read,
@@ -41,6 +42,7 @@ READERS: Final[Mapping[str, Callable[[Part], Blocks]]] = {
     "tmx": tmx.read,
     "gettext": gettext.read,
     "parquet": parquet.read,
+    "frames": frames.read,
     "jsonl": jsonl.read,
     "weather": weather.read,
     "pinyin": pinyin.read,
@@ -53,6 +55,7 @@ POLICIES: Final = {
     "table": {"undecodable", "malformed", "longest_line"},
     "jsonl": {"undecodable", "malformed", "longest_line"},
     "parquet": {"undecodable", "malformed", "longest_line"},
+    "frames": {"undecodable", "malformed", "longest_line"},
     "tmx": {"malformed", "longest_line"},
     "gettext": {"longest_line"},
 }
@@ -64,6 +67,9 @@ class CorpusConfig(StageConfig):
     source_language: str = Field("source", min_length=1, pattern="^[A-Za-z0-9-]+$", description="Label, such as en.")
     target_language: str = Field("target", min_length=1, pattern="^[A-Za-z0-9-]+$", description="Label, such as fr.")
     reverse: bool = Field(False, description="Learn the other direction: the sides change places.")
+    frame_size: int = Field(
+        0, ge=0, le=65536, description="Numbers of a frame, where all sources are of the kind frames; 0: they are text."
+    )
     train: tuple[Source, ...] = Field((), description="Sources of the training pairs.")
     dev: tuple[Source, ...] = Field((), description="Sources of the dev set; none: held out of the training pairs.")
     test: tuple[Source, ...] = Field((), description="Sources of the test set; none: held out of the training pairs.")
@@ -77,7 +83,8 @@ class CorpusConfig(StageConfig):
 
     def canonical(self) -> dict[str, Any]:
         """The configuration without its sources: what is in them counts, part by part, and not where they lie."""
-        return self.model_dump(mode="json", include={"source_language", "target_language", "reverse"})
+        kept = {"source_language", "target_language", "reverse", *(["frame_size"] if self.frame_size else [])}
+        return self.model_dump(mode="json", include=kept)
 
     def sources(self) -> Iterator[tuple[str, str, Source]]:
         """Every source with its split and its dotted name, `corpus.train[0]`."""
@@ -96,11 +103,24 @@ def check_sources(config: CorpusConfig) -> None:
         cause = "name files with --set 'corpus.train=[{source: a.en, target: a.de}]' or choose a --preset"
         raise InputError("corpus.train", [], "at least one source of pairs", cause)
     weights_of(config)
+    if config.frame_size and config.reverse:
+        raise InputError("corpus.reverse", True, "false beside corpus.frame_size", "frames cannot be written")
     for _, name, source in config.sources():
+        check_kind(config, name, source)
         check_source(name, source, config.languages_of(source))
         for files in places_of(name, source):
             for file in files:
                 file.check()
+
+
+def check_kind(config: CorpusConfig, name: str, source: Source) -> None:
+    """Raises `InputError` where a source is text among frames, or the other way round."""
+    if source.kind != "frames" and config.frame_size:
+        raise InputError(f"{name}.kind", source.kind, "frames", f"corpus.frame_size is {config.frame_size}")
+    if source.kind == "frames" and not config.frame_size:
+        raise InputError("corpus.frame_size", 0, "how many numbers a frame has", f"{name} holds frames")
+    if source.kind == "frames" and source.reverse:
+        raise InputError(f"{name}.reverse", True, "false for frames", "frames cannot be written")
 
 
 def check_source(name: str, source: Source, languages: tuple[str, str]) -> None:
@@ -131,6 +151,27 @@ def weights_of(config: CorpusConfig) -> dict[str, float]:
             allowed = f"{weights[origin]}, as an earlier source of the origin {origin} has"
             raise InputError(f"{name}.weight", source.weight, allowed, "give one of the two an origin of its own")
     return {origin: weight for origin, weight in weights.items() if weight != 1}
+
+
+def licences_of(config: CorpusConfig) -> dict[str, str]:
+    """Under which terms the text of each origin may be used, where somebody said so."""
+    notes: dict[str, set[str]] = {}
+    for _, _, source in config.sources():
+        if note := source.licence or licence_of_package(package_of(source)):
+            notes.setdefault(origin_of(source), set()).add(note)
+    return {origin: "; ".join(sorted(of)) for origin, of in notes.items()}
+
+
+def licence_of_package(package: str) -> str:
+    """What an installed distribution says of its licence in a word or two, "" where it does not or is not there."""
+    if not package:
+        return ""
+    try:
+        said = metadata.metadata(package).json
+    except metadata.PackageNotFoundError:
+        return ""
+    note = str(said.get("license_expression") or said.get("license") or "").strip()
+    return f"{note} (as the package {package} says)" if 0 < len(note) <= LONGEST_LICENCE else ""
 
 
 def origin_of(source: Source) -> str:
@@ -169,6 +210,7 @@ def parts_of(config: CorpusConfig, progress: Progress = silent) -> list[Part]:
         languages = config.languages_of(source)
         check_source(name, source, languages)
         part = partial(Part, split, name, origin=origin_of(source), source=source, languages=languages)
+        part = partial(part, frame_size=config.frame_size)
         if package := package_of(source):
             location = f"package {package}"
             digest = sha256_of(f"{location} {version_of(name, package)}")
@@ -202,6 +244,8 @@ def reading_of(config: CorpusConfig, source: Source, location: str) -> str:
     options |= config.reading.model_dump(mode="json", include=POLICIES.get(source.kind, set()))
     if source.kind in BY_LANGUAGE:
         options["languages"] = config.languages_of(source)
+    if config.frame_size:
+        options["frame_size"] = config.frame_size
     if isinstance(source, TableSource):
         options["delimiter"], options["quoted"] = table.form_of(source, location)
     return sha256_of_json(options)

@@ -83,7 +83,8 @@ class Stage(Generic[Config]):
         resumes: the body goes on from what a killed run left in the folder, which is emptied otherwise.
         grows: the body may ask for the keyword `earlier`, the stage's output for the generation before, None at first,
             and for `is_newest`, whether no later generation is waiting.
-        reads: for inputs of which only some files are read: patterns of their paths, by kind.
+        reads: for inputs of which only some files are read: patterns of their paths, by kind; no pattern where the
+            manifest says all that is needed.
         still_holds: for an output that lives elsewhere too: whether a finished run is still worth its manifest.
         outside: what it reads beside manifests, given the configuration, the stage's folder and the manifests.
     """
@@ -151,7 +152,9 @@ class Stage(Generic[Config]):
             remove(folder.rglob(manifests.PARTIAL) if self.resumes else folder.iterdir())
             with leaving_nothing_half_written(folder, is_worth_keeping=self.resumes):
                 for given in inputs:  # a stage that grows reads the newest generation, others the whole chain
-                    verify([given] if self.grows else given.chain(), *self.reads.get(given.kind, ()))
+                    patterns = self.reads.get(given.kind)
+                    if patterns != ():
+                        verify([given] if self.grows else given.chain(), *(patterns or ()))
                 growth = {manifests.EARLIER: earlier, "is_newest": is_newest} if self.grows else {}
                 grown = {name: value for name, value in growth.items() if name in self.keywords}
                 outcome = self.body(config, *inputs, folder=folder, **resources, **outside.given, **grown)

@@ -66,6 +66,13 @@ def figures(summary: Summary, tables: PieceTables, config: StatisticsConfig) -> 
 
 def side_figures(side: SideSummary, pairs: int, table: PieceTable, config: StatisticsConfig) -> dict[str, Any]:
     """One side of a summary as JSON values."""
+    if side.are_frames:
+        return {
+            "frames": side.tokens,
+            "frames_per_sequence": round(side.tokens / max(pairs, 1), 3),
+            "lengths": {share: int(length) for share, length in quantiles(side.lengths, LENGTHS).items()},
+            "distinct_sequences": distinct(side.distinct, pairs),
+        }
     tokens = max(side.tokens, 1)
     return {
         "tokens": side.tokens,

@@ -33,7 +33,7 @@ Hashes = npt.NDArray[np.uint64]
 
 
 class Sizes(NamedTuple):
-    """Numbers of pieces that the sides' vocabularies have."""
+    """Numbers of pieces that the sides' vocabularies have; 0 for sources that are frames, which have none."""
 
     source: int
     target: int
@@ -50,7 +50,7 @@ class SideSummary:
     """One side of the pairs added so far.
 
     Args:
-        pieces: [V], how often each piece occurs.
+        pieces: [V], how often each piece occurs; none of frames.
         lengths: [L + 1], how many sentences have each number of ids.
         distinct: a sketch of the sentences' hashes.
     """
@@ -61,13 +61,19 @@ class SideSummary:
 
     @property
     def tokens(self) -> int:
-        """Number of ids."""
-        return int(self.pieces.sum())
+        """Number of ids, or of frames, of which a sequence's first 4,096 count."""
+        return int(self.lengths @ LENGTHS if self.are_frames else self.pieces.sum())
+
+    @property
+    def are_frames(self) -> bool:
+        """Whether these are sequences of frames and no sentences."""
+        return not len(self.pieces)
 
     def add(self, ids: Counts, offsets: Counts) -> Hashes:
         """Adds sentences, ids [sum of lengths] and offsets [N + 1], and returns their hashes [N]."""
         hashes = sentence_hashes(ids, offsets)
-        self.pieces += np.bincount(ids, minlength=len(self.pieces))
+        if not self.are_frames:
+            self.pieces += np.bincount(ids, minlength=len(self.pieces))
         self.lengths += np.bincount(np.minimum(np.diff(offsets), LONGEST), minlength=LONGEST + 1)
         self.distinct.AddValues(pa.array(hashes))
         return hashes
@@ -158,6 +164,16 @@ def flatten(lists: pa.Array) -> tuple[Counts, Counts]:
     lengths = pc.fill_null(lists.value_lengths(), 0).to_numpy(zero_copy_only=False)
     offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
     return lists.flatten().to_numpy(zero_copy_only=False).astype(np.int64, copy=False), offsets
+
+
+def with_hashed_frames(batch: pa.RecordBatch, size: int) -> pa.RecordBatch:
+    """The batch with a number for each frame of its sources, in place of `size` ones; equal for equal frames."""
+    lists = batch.column("source")
+    ends = np.concatenate([[0], np.cumsum(lists.value_lengths().to_numpy(zero_copy_only=False), dtype=np.int64)])
+    bits = lists.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False).view(np.uint32)
+    frames = sentence_hashes(bits.astype(np.int64), np.arange(0, len(bits) + 1, size)) >> np.uint64(32)
+    hashed = pa.LargeListArray.from_arrays(pa.array(ends // size), pa.array(frames.astype(np.int64)))
+    return batch.set_column(batch.schema.get_field_index("source"), "source", hashed)
 
 
 def sentence_hashes(ids: Counts, offsets: Counts) -> Hashes:

@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
-from pipeline.cleaning import CleanConfig, Judge
+from pipeline.cleaning import CleanConfig, FrameJudge, Judge
 from pipeline.examples import ShardWriter
+from pipeline.frames import from_column
 from pipeline.holdout import HeldOut, hold_out
 from pipeline.manifest import write_atomically
 from pipeline.normalization import Normalizer
@@ -60,19 +61,27 @@ class JudgeBlock(beam.DoFn):
         languages: labels of both sides.
         candidates: how many pairs with small hashes are wanted for the held-out sets as well.
         pairs: how many the whole job judges.
+        frame_size: numbers of a frame, 0 where sources are text.
     """
 
-    def __init__(self, config: CleanConfig, languages: tuple[str, str], candidates: int, pairs: int) -> None:
+    def __init__(
+        self, config: CleanConfig, languages: tuple[str, str], candidates: int, pairs: int, frame_size: int
+    ) -> None:
         self.config = config
         self.languages = languages
         self.candidates = candidates
+        self.frame_size = frame_size
         # Hashes are spread evenly, so that those above this share of them are never among the wanted ones, unless
         # most pairs are rejected; and a choice among fewer candidates is still one by content.
         self.share = min(1.0, SPARE_CANDIDATES * candidates / pairs)
 
     def setup(self) -> None:
         """Loads what the rules need once a worker."""
-        self.judge = Judge(self.config, self.languages)
+        self.judge = (
+            FrameJudge(self.config, self.languages, self.frame_size)
+            if self.frame_size
+            else Judge(self.config, self.languages)
+        )
 
     def process(self, block: Block) -> Iterator[Any]:
         """Judges one block."""
@@ -231,10 +240,12 @@ class EncodeShard(beam.DoFn):
     Args:
         models: those of the vocabularies.
         origins: names of the origins, whose indexes the records hold.
+        frame_size: numbers of a frame, 0 where sources are text.
     """
 
-    def __init__(self, models: Mapping[str, bytes], origins: Sequence[str]) -> None:
+    def __init__(self, models: Mapping[str, bytes], origins: Sequence[str], frame_size: int) -> None:
         self.models = models
+        self.frame_size = frame_size
         self.origins = pa.array(list(origins), pa.string())
 
     def setup(self) -> None:
@@ -243,11 +254,12 @@ class EncodeShard(beam.DoFn):
 
     def process(self, files: tuple[str, str]) -> Iterator[str]:
         """Encodes one file into another."""
-        source, target = self.vocabularies.source, self.vocabularies.target
-        with ShardWriter(Path(files[1])) as writer:
-            for pairs in read_tables(Path(files[0]), BLOCKS_ENCODED_AT_ONCE):
-                sources = source.encode_column(pairs["source"].combine_chunks())
-                targets = target.encode_column(pairs["target"].combine_chunks())
+        encode_sources = from_column if self.frame_size else self.vocabularies.source.encode_column
+        encode_targets = self.vocabularies.target.encode_column
+        with ShardWriter(Path(files[1]), self.frame_size) as writer:
+            for pairs in read_tables(Path(files[0]), 1 if self.frame_size else BLOCKS_ENCODED_AT_ONCE):
+                sources = encode_sources(pairs["source"].combine_chunks())
+                targets = encode_targets(pairs["target"].combine_chunks())
                 origins = pc.index_in(pairs["origin"].cast(pa.string()), value_set=self.origins)
                 if origins.null_count:
                     raise RuntimeError(f"{files[0]} has pairs of origins that are not among {self.origins.to_pylist()}")

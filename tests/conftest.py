@@ -1,18 +1,28 @@
 """Fixtures of all tests: a real Cloud Storage server on loopback, fake-gcs-server, started once a session."""
 
 import socket
+import struct
 import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from pathlib import Path
+from threading import Thread
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
 
 STARTS_WITHIN = 30  # seconds
+RESET = -1  # instead of a status: the connection breaks off without an answer
+
+# the method of a request -> None, or the status to answer and whether the request is carried out first
+Fault = Callable[[str], tuple[int, bool] | None]
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +58,59 @@ def bucket(emulator: str, monkeypatch: pytest.MonkeyPatch) -> str:
     name = f"nightshift-{uuid4().hex[:12]}"
     Client(project="test").create_bucket(name)
     return f"gs://{name}"
+
+
+@pytest.fixture
+def faulty(emulator: str) -> Callable[[Fault], AbstractContextManager[str]]:
+    """A server before the server, at whose address some requests go wrong as a function of their method says."""
+    return lambda fault: proxy_before(emulator, fault)
+
+
+@contextmanager
+def proxy_before(server: str, fault: Fault) -> Iterator[str]:
+    """Answers with a fault's status, or with nothing at all for `RESET`, before or after carrying the request out."""
+
+    class Proxy(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_any(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            wrong = fault(self.command)
+            status, answer, headers = 0, b"", {}
+            if not wrong or wrong[1]:
+                connection = HTTPConnection(urlsplit(server).netloc)
+                connection.request(self.command, self.path, body, dict(self.headers))
+                response = connection.getresponse()
+                status, answer = response.status, response.read()
+                headers = {name: value for name, value in response.getheaders() if name != "Transfer-Encoding"}
+                connection.close()
+            if wrong:
+                status, answer, headers = wrong[0], b"{}", {}
+            if status == RESET:
+                self.close_connection = True
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                return
+            self.send_response(status)
+            for name, value in (headers | {"Content-Length": str(len(answer))}).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(answer)
+
+        do_GET = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815 - names the base class looks for
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing: the test's own assertions do."""
+
+    proxy = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    proxy.daemon_threads = True
+    thread = Thread(target=proxy.serve_forever, args=[0.02])
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{proxy.server_address[1]}"
+    finally:
+        proxy.shutdown()
+        proxy.server_close()
+        thread.join()
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,7 @@
 """Parquet files: two columns of text, which may lie inside others."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pipeline.errors import InputError
@@ -17,21 +19,27 @@ def read(part: Part) -> Blocks:
     Raises:
         InputError: no Parquet, it has no such columns of text, or a value is not usable and that is an error.
     """
+    columns = [part.source.source, part.source.target]
+    with opened(part) as table:
+        for side, column in zip(("source", "target"), columns, strict=True):
+            check_column(part, f"{part.name}.{side}", table.schema_arrow, column)
+        row = 1
+        for batch in table.iter_batches(BLOCK, columns=columns, use_threads=False):
+            sides = [values_of(column_at(batch, column)) for column in columns]
+            yield pairs_of(part, sides[0], sides[1], row)
+            row += len(sides[0])
+
+
+@contextmanager
+def opened(part: Part) -> Iterator[Any]:
+    """The part's file as a `ParquetFile`; raises `InputError` where it is none or is damaged."""
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
     file = part.files[0]
-    columns = [part.source.source, part.source.target]
     with seekable(file) as stored:
         try:
-            table = ParquetFile(stored)
-            for side, column in zip(("source", "target"), columns, strict=True):
-                check_column(part, f"{part.name}.{side}", table.schema_arrow, column)
-            row = 1
-            for batch in table.iter_batches(BLOCK, columns=columns, use_threads=False):
-                sides = [values_of(column_at(batch, column)) for column in columns]
-                yield pairs_of(part, sides[0], sides[1], row)
-                row += len(sides[0])
+            yield ParquetFile(stored)
         except (pa.ArrowException, OSError) as error:
             cause = str(error).partition("\n")[0]
             raise InputError(file.parameter, file.location, "a Parquet file", cause) from error
@@ -41,15 +49,21 @@ def check_column(part: Part, parameter: str, schema: Any, column: str) -> None:
     """Raises `InputError` where there is no such column, or it does not hold text."""
     import pyarrow as pa
 
-    kind = schema.field(column).type if column in schema.names else kind_at(schema, column.split("."))
-    if kind is None:
-        allowed = f"one of the columns {', '.join(schema.names)[:SHOWN]}"
-        raise InputError(parameter, column, allowed, f"{part.location}: it has no such column")
+    kind = kind_of(part, parameter, schema, column)
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
     if not any(is_kind(kind) for is_kind in texts):
         raise InputError(parameter, column, "a column of text", f"{part.location}: it holds {kind}")
+
+
+def kind_of(part: Part, parameter: str, schema: Any, column: str) -> Any:
+    """The type of a column; raises `InputError` where there is no such column."""
+    kind = schema.field(column).type if column in schema.names else kind_at(schema, column.split("."))
+    if kind is None:
+        allowed = f"one of the columns {', '.join(schema.names)[:SHOWN]}"
+        raise InputError(parameter, column, allowed, f"{part.location}: it has no such column")
+    return kind
 
 
 def kind_at(schema: Any, path: list[str]) -> Any:

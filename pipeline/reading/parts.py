@@ -47,6 +47,7 @@ class Part:
         languages: what the source calls the languages of the corpus, source and target.
         policy: what becomes of records that are not as they should be.
         files: what to read; none for a package.
+        frame_size: numbers of a frame, where sources are frames and no text; otherwise 0.
     """
 
     split: str
@@ -59,6 +60,7 @@ class Part:
     languages: tuple[str, str]
     policy: ReadingConfig
     files: tuple[StoredFile, ...] = ()
+    frame_size: int = 0
 
     @property
     def sides(self) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from pipeline.config import Frozen
 
 SHA256 = "^([0-9a-f]{64})?$"
 PLACE = "a path, a glob, gs://bucket/name (a glob too), or https://... with its SHA-256"
-NOT_READ: Final = {"origin", "weight", "source_language", "target_language", "path", "sha256", "package"}
+NOT_READ: Final = {"origin", "weight", "licence", "source_language", "target_language", "path", "sha256", "package"}
 
 
 def _is_column(value: Any) -> Any:
@@ -46,6 +46,9 @@ class AnySource(Frozen):
 
     origin: str = Field("", max_length=100, description="Name in counts and reports; none: taken from the file's name.")
     weight: float = Field(1.0, gt=0, le=100, description="How often its pairs are seen in an epoch; training only.")
+    licence: str = Field(
+        "", max_length=200, description="Terms of its text, for model cards: CC-BY-4.0; none: a package's own."
+    )
     reverse: bool = Field(False, description="The source has the two sides the other way round.")
     source_language: str = Field("", description="What this source calls corpus.source_language, such as en-US.")
     target_language: str = Field("", description="What this source calls corpus.target_language, such as fr_FR.")
@@ -127,6 +130,18 @@ class ParquetSource(FileSource):
     target: str = Field("target", min_length=1, description="Column with the translation; dotted if nested.")
 
 
+class FramesSource(FileSource):
+    """A Parquet file with a column of sequences of frames, such as features of speech, and one of text."""
+
+    kind: Literal["frames"]
+    source: str = Field(
+        "source",
+        min_length=1,
+        description="Column of frames: lists of lists of corpus.frame_size numbers, or of all their numbers in a row.",
+    )
+    target: str = Field("target", min_length=1, description="Column with the text that they stand for.")
+
+
 class JsonlSource(FileSource):
     """JSON objects, one a line, with a key for each side."""
 
@@ -161,6 +176,7 @@ Source = Annotated[
     | Annotated[TmxSource, Tag("tmx")]
     | Annotated[GettextSource, Tag("gettext")]
     | Annotated[ParquetSource, Tag("parquet")]
+    | Annotated[FramesSource, Tag("frames")]
     | Annotated[JsonlSource, Tag("jsonl")]
     | Annotated[WeatherSource, Tag("weather")]
     | Annotated[PinyinSource, Tag("pinyin")],

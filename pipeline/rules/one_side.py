@@ -134,3 +134,12 @@ SIDE_RULES: tuple[SideRule, ...] = (
     is_in_wrong_script,
     repeats_words,
 )
+
+
+def fault_of(config: RuleConfig, side: Side) -> str | None:
+    """The first reason to reject a side that a rule finds."""
+    for rule in SIDE_RULES:
+        reason = rule(config, side)
+        if reason is not None:
+            return reason
+    return None

@@ -46,6 +46,8 @@ class RuleConfig(StageConfig):
     same_ending: Literal["off", "kind", "strict"] = Field(
         "kind", description="Whether both sides end alike: as question, statement, list; strict: or neither has a mark."
     )
+    min_frames: int = Field(1, ge=1, le=1_000_000, description="Shortest source in frames, where sources are frames.")
+    max_frames: int = Field(3000, ge=1, le=1_000_000, description="Longest source in frames, where sources are frames.")
 
 
 class Side:

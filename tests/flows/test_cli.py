@@ -51,6 +51,11 @@ def test_the_help_of_a_stage_is_its_man_page(stage):
         (["translate", "Rain."], "registry = workspace/registry: expected a registry with a model in it"),
         (["translate", "--n-best", "2", "--temperature", "1", "Rain."], "--n-best = 2: expected to stand alone"),
         (["models"], "registry = workspace/registry: expected a registry with a model in it"),
+        (["models", "show", "1"], "registry = workspace/registry: expected a registry with a model in it"),
+        (
+            ["retrain", "--preset", "weather", "--set", "promotion.samples=5"],
+            "promotion.samples = 5: expected more samples: their number is the most that p can show",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path, arguments, message):

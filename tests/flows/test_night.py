@@ -17,6 +17,7 @@ import pytest
 from flows.dag import STAGES, inputs_of
 from flows.settings import load
 from pipeline.manifest import complete_outputs, input_record, sha256_of_file
+from pipeline.vocabulary import UNK, Vocabulary
 
 pytestmark = pytest.mark.slow
 
@@ -194,6 +195,27 @@ def test_another_language_in_the_other_direction(tmp_path, environment):
     run = retrain(tmp_path, environment, "corpus.target_language=ja", "corpus.reverse=true")
     assert "weather-ja-en, version 1" in run.stdout
     assert "translate --name weather-ja-en" in run.stdout
+
+
+def test_each_side_may_have_a_vocabulary_of_its_own(tmp_path, environment):
+    own = ["corpus.target_language=ja", "vocabulary.separate=true", "vocabulary.source_size=150"]
+    run = retrain(tmp_path, environment, *own)
+    assert "  vocabulary  150 source and 300 target pieces\n" in run.stdout
+    made = outputs(tmp_path, *own)
+    assert {file.path for file in made["build_vocabulary"].files} == {"source.model", "target.model"}
+    for name, size in (("source.model", 150), ("target.model", 300)):
+        registered = tmp_path / "workspace/registry/weather-en-ja/versions/0001" / name
+        assert sha256_of_file(registered) == sha256_of_file(made["build_vocabulary"].path(name))
+        assert Vocabulary.load(registered).size == size
+    answer = nightshift(tmp_path, environment, "translate", "Light rain in the evening.")
+    assert answer.returncode == 0, answer.stderr
+    target = Vocabulary.load(made["train"].path("target.model"))
+    assert UNK not in target.encode([answer.stdout.strip()])[0]
+    data = nightshift(tmp_path, environment, "data", "--preset", "weather", *options(*own))
+    assert data.stdout.startswith("weather-en-ja: 1 generation, "), data.stderr
+    refused = nightshift(tmp_path, environment, "shard", "--preset", "weather", *options("vocabulary.source_size=150"))
+    assert refused.returncode == 2
+    assert "vocabulary.source_size = 150: expected 0, or vocabulary.separate=true beside it" in refused.stderr
 
 
 def test_two_nights_on_text_files(tmp_path, environment):

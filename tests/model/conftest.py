@@ -53,6 +53,26 @@ def trained(toy: Toy, toy_config: Callable[..., Any]) -> Manifest:
     return made
 
 
+@pytest.fixture(scope="session")
+def toy_apart(tmp_path_factory: pytest.TempPathFactory) -> Toy:
+    """The same task with targets in capitals, and a vocabulary for each side: 30 pieces and 40."""
+    pairs = [SentencePair(pair.source, pair.target.upper()) for pair in sentences(660, seed=1)]
+    own = {"separate": True, "source_size": 30}
+    return write_toy(tmp_path_factory.mktemp("apart"), pairs, held_out=30, **own)
+
+
+@pytest.fixture(scope="session")
+def trained_apart(toy_apart: Toy, toy_config: Callable[..., Any]) -> Manifest:
+    """A model that has learned it."""
+    from model.config import DeviceConfig
+    from model.stages import train
+
+    config = toy_config(steps=400, batch_tokens=256, learning_rate=0.02, checkpoint_every=200, evaluate_every=200)
+    given = config, toy_apart.shards, toy_apart.vocabulary
+    made: Manifest = train(*given, output_dir=toy_apart.folder / "train", devices=DeviceConfig())
+    return made
+
+
 def sentences(count: int, seed: int) -> list[SentencePair]:
     """Distinct pairs of one to four words."""
     chance = np.random.default_rng(seed)
@@ -63,24 +83,24 @@ def sentences(count: int, seed: int) -> list[SentencePair]:
     return [SentencePair(source, target) for source, target in found.items()]
 
 
-def write_toy(folder: Path, pairs: list[SentencePair], held_out: int) -> Toy:
-    """Writes shards, vocabulary and held-out pairs."""
+def write_toy(folder: Path, pairs: list[SentencePair], held_out: int, **own: Any) -> Toy:
+    """Writes shards, vocabulary and held-out pairs; keywords change the vocabulary's configuration."""
+    from pipeline.build_vocabulary import learn
     from pipeline.examples import write_shard
     from pipeline.pairs import write_pairs
-    from pipeline.vocabulary import Vocabulary, VocabularyConfig, train_vocabulary
+    from pipeline.vocabulary import VocabularyConfig
 
     for name in ("shards/train", "shards/dev", "vocabulary", "pairs"):
         (folder / name).mkdir(parents=True)
-    texts = (text for pair in pairs for text in (pair.source, pair.target))
-    proto = train_vocabulary(VocabularyConfig(size=40, character_coverage=1), texts)
-    (folder / "vocabulary/vocabulary.model").write_bytes(proto)
-    vocabulary = Vocabulary(proto)
+    vocabularies = learn(VocabularyConfig(size=40, character_coverage=1, **own), pairs)
+    vocabularies.write(folder / "vocabulary")
+    source, target = vocabularies.source, vocabularies.target
     splits = {"test": pairs[:held_out], "dev": pairs[held_out : 2 * held_out], "train": pairs[2 * held_out :]}
     for split, number in (("train", 2), ("dev", 1)):
         for shard in range(number):
             rows = splits[split][shard::number]
             path = folder / f"shards/{split}/shard-{shard:05d}-of-{number:05d}.tfrecord"
-            write_shard(path, vocabulary.encode([p.source for p in rows]), vocabulary.encode([p.target for p in rows]))
+            write_shard(path, source.encode([p.source for p in rows]), target.encode([p.target for p in rows]))
     for split in ("dev", "test"):
         write_pairs(folder / f"pairs/{split}.parquet", splits[split])
     pieces = as_manifest("vocabulary", folder / "vocabulary")

@@ -14,7 +14,8 @@ from pipeline.errors import InputError
 from pipeline.storage import Conflict
 
 RACERS = 32
-ROUNDS = 5
+ROUNDS = 100
+MOVES = 10  # of one alias, as its history is read at each look
 
 
 def registry_with(versions: int, location: str, tmp_path: Path) -> Registry:
@@ -65,33 +66,51 @@ def test_a_decision_against_an_old_champion_is_refused(tmp_path: Path, expected:
     assert len(registry.history("champion")) == 1
 
 
-@pytest.mark.usefixtures("slow_renames")
+@pytest.mark.parametrize("location", ["folder", pytest.param("bucket", marks=pytest.mark.slow)], indirect=True)
 def test_exactly_one_of_many_racing_promotions_wins_each_time(location: str, tmp_path: Path) -> None:
-    registry = registry_with(ROUNDS + 1, location, tmp_path)
-    registry.move_alias("champion", 1, expected=None, why="start")
+    registry = registry_with(MOVES, location, tmp_path)
+    turns = [(f"champion-{turn // MOVES}", turn % MOVES) for turn in range(ROUNDS)]
     racers = [Registry(location, "weather") for _ in range(RACERS)]
     together = Barrier(RACERS)
 
     def race(racer: int) -> list[str]:
         outcomes = []
-        for turn in range(ROUNDS):
+        for alias, before in turns:
             together.wait(timeout=60)
             try:
-                outcomes.append(
-                    racers[racer].move_alias("champion", turn + 2, expected=turn + 1, why=f"racer {racer}").why
-                )
-            except Conflict:
-                outcomes.append("lost")
+                move = racers[racer].move_alias(alias, before + 1, expected=before or None, why=f"racer {racer}")
+                outcomes.append(move.why)
+            except Conflict as lost:
+                outcomes.append(f"lost: {lost}")
         return outcomes
 
     with ThreadPoolExecutor(RACERS) as pool:
         outcomes = list(pool.map(race, range(RACERS)))
 
-    winners = [[why for why in told if why != "lost"] for told in zip(*outcomes, strict=True)]
-    assert [len(turn) for turn in winners] == [1] * ROUNDS
-    history = registry.history("champion")
-    assert [move.version for move in history] == list(range(1, ROUNDS + 2))
-    assert [move.why for move in history[1:]] == [winner for [winner] in winners]
+    for (alias, before), told in zip(turns, zip(*outcomes, strict=True), strict=True):
+        [winner] = [why for why in told if not why.startswith("lost: ")]
+        stands = f"lost: {alias} of weather stands for version {before + 1} by now and was not moved"
+        assert sum(why.startswith(stands) for why in told) == RACERS - 1
+        assert registry.history(alias)[before].why == winner
+    for alias in {alias for alias, _ in turns}:
+        assert [move.version for move in registry.history(alias)] == list(range(1, MOVES + 1))
+
+
+@pytest.mark.usefixtures("slow_renames")
+def test_exactly_one_wins_where_looking_and_renaming_are_far_apart(tmp_path: Path) -> None:
+    registry = registry_with(1, str(tmp_path / "registry"), tmp_path)
+    together = Barrier(RACERS)
+
+    def race(racer: int) -> bool:
+        together.wait(timeout=60)
+        try:
+            registry.move_alias("champion", 1, expected=None, why=f"racer {racer}")
+        except Conflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(RACERS) as pool:
+        assert sum(pool.map(race, range(RACERS))) == 1
 
 
 RACING_PROCESS = """
@@ -154,3 +173,18 @@ def test_a_move_whose_answer_got_lost_counts_if_others_went_on_from_it(
 def test_an_alias_is_a_word(tmp_path: Path, alias: str) -> None:
     with pytest.raises(InputError, match=r"^alias = "):
         Registry(str(tmp_path), "weather").alias(alias)
+
+
+def test_an_alias_of_a_newer_format_is_refused_and_a_damaged_one_named(location: str, tmp_path: Path) -> None:
+    registry = registry_with(1, location, tmp_path)
+    registry.move_alias("champion", 1, expected=None, why="the first")
+    name = "weather/aliases/champion.json"
+    stored = registry.storage.read(name)
+    assert stored is not None
+
+    registry.storage.write(name, stored.data.replace(b'"format": 1', b'"format": 2'))
+    with pytest.raises(InputError, match=f"{name}: expected registry format 1, not 2 .written by a newer nightshift"):
+        registry.alias("champion")
+    registry.storage.write(name, stored.data.replace(b"the first", b"the fjrst"))
+    with pytest.raises(InputError, match=f"{name}: expected the alias with its checksum .damaged after it was written"):
+        registry.move_alias("champion", 1, expected=None, why="again")

@@ -1,11 +1,14 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
-from model.batches import Pairs, full_batch, padded
+from model import batches
+from model.batches import FrameForm, Pairs, full_batch, padded
 from pipeline.errors import InputError
-from pipeline.examples import write_shard
+from pipeline.examples import ShardWriter, write_shard
+from pipeline.vocabulary import IDS
 
 
 @pytest.fixture
@@ -48,6 +51,53 @@ def test_a_full_batch_has_no_padding() -> None:
     batch = full_batch((2, 3, 1))
     assert batch.sources.tolist() == [[3, 3, 3], [3, 3, 3]]
     assert batch.targets.tolist() == [[3], [3]]
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Pairs:
+    """Frames of two numbers in two shards, read with a stride of two."""
+    rows = [[[1, 2, 3, 4, 5, 6], [0, 0]], [[7, 8, 0, 0]]]
+    for number, (sources, targets) in enumerate(zip(rows, [[[20], [21, 22]], [[23]]], strict=True)):
+        with ShardWriter(tmp_path / f"{number}.tfrecord", frame_size=2) as writer:
+            column = pa.array(sources, pa.large_list(pa.float32()))
+            writer.write(column, pa.array(targets, IDS), [0] * len(sources))
+    return Pairs.read([tmp_path / f"{number}.tfrecord" for number in range(2)], FrameForm(size=2, stride=2))
+
+
+def test_batches_of_frames_are_padded_with_what_is_no_number(frames: Pairs) -> None:
+    batch = frames.whole.batch(np.array([2, 0, 1]))
+    assert batch.sources.shape == (3, 3, 2)
+    assert batch.sources.dtype == np.float32
+    assert batch.sources[1].tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert batch.sources[0, :2].tolist() == [[7, 8], [0, 0]]
+    assert np.isnan(batch.sources[..., 0]).tolist() == [[False, False, True], [False] * 3, [False, True, True]]
+    assert np.array_equal(np.isnan(batch.sources[..., 0]), np.isnan(batch.sources[..., 1]))
+    assert batch.targets.tolist() == [[23, 3, 0], [20, 3, 0], [21, 22, 3]]
+
+
+def test_frames_are_counted_in_positions_and_shapes_too(frames: Pairs) -> None:
+    assert frames.lengths.tolist() == [[2, 2], [1, 3], [1, 2]]
+    batch = frames.load([1]).batch(np.array([2]), (2, 3, 2))
+    assert batch.sources.shape == (2, 6, 2)
+    assert np.isnan(batch.sources[..., 0]).tolist() == [[False, False] + [True] * 4, [False] + [True] * 5]
+    assert batch.sources[1, 0].tolist() == [0, 0]
+    assert batch.targets.tolist() == [[23, 3], [0, 0]]
+    full = full_batch((2, 3, 1), frames.frames)
+    assert full.sources.shape == (2, 6, 2)
+    assert full.sources.dtype == np.float32
+    assert not np.isnan(full.sources).any()
+
+
+def test_a_window_of_frames_is_as_large_as_memory(frames: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert frames.window_pairs == batches.WINDOW_PAIRS
+    monkeypatch.setattr(batches, "WINDOW_NUMBERS", 11)  # a pair has 5 1/3 on average
+    assert frames.window_pairs == 2
+    assert Pairs.read([], FrameForm(2, 2)).window_pairs == batches.WINDOW_PAIRS
+
+
+def test_no_shards_are_no_frames() -> None:
+    loaded = Pairs.read([], FrameForm(2, 2)).load([])
+    assert loaded.batch(np.array([], np.int64)).sources.shape == (0, 1, 2)
 
 
 def test_origins_are_those_of_the_records(pairs: Pairs) -> None:

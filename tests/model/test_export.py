@@ -207,6 +207,13 @@ def test_batches_keep_the_order_of_their_rows() -> None:
     assert calls == [2, 2, 1]
 
 
+def test_batches_of_frames_are_as_large_as_their_frames_are_many() -> None:
+    rows = ["a" * 8 * 3 * frames for frames in (2, 1000, 1, 1100, 900)]
+    sizes: list[int] = []
+    assert in_batches(lambda texts: [sizes.append(len(texts)), *texts][1:], 4, rows, frame_size=3) == rows
+    assert sizes == [4, 1]  # 1, 2, 900 and 1,000 frames: of texts of as many letters none would go together
+
+
 def test_batches_of_long_rows_hold_fewer_of_them() -> None:
     batches: list[list[tuple[str, str]]] = []
 

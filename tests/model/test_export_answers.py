@@ -97,7 +97,8 @@ def test_a_higher_temperature_gives_more_different_answers(exported: Exported, s
 @pytest.mark.parametrize(
     ("name", "values", "message"),
     [
-        ("hypotheses", {"count": 0}, "at least one hypothesis"),
+        ("hypotheses", {"count": 0, "beams": 0}, "at least one hypothesis"),
+        ("hypotheses", {"count": 1, "beams": -1}, "beams must be 0 or"),
         ("sample", {"seeds": [[1, 2]], "temperature": 0.0, "top": 0}, "temperature must be above 0"),
         ("sample", {"seeds": [[1, 2]], "temperature": 1.0, "top": -1}, "top must be 0 or"),
         ("sample", {"seeds": [[1, 2], [1, 3]], "temperature": 1.0, "top": 0}, "two seeds for each sentence"),
@@ -113,7 +114,7 @@ def test_what_cannot_be_asked_for_is_refused(folder: Path, name: str, values: di
 def test_no_sentences_have_no_answers_of_any_kind(folder: Path) -> None:
     signatures = tf.saved_model.load(str(folder)).signatures
     nothing = tf.constant([], tf.string)
-    found = signatures["hypotheses"](sentences=nothing, count=tf.constant(3))
+    found = signatures["hypotheses"](sentences=nothing, count=tf.constant(3), beams=tf.constant(0))
     assert {key: values.shape.as_list() for key, values in found.items()} == {
         "hypotheses": [0, 3],
         "hypothesis_scores": [0, 3],
@@ -144,12 +145,28 @@ def test_hypotheses_of_a_beam_begin_with_the_translation(toy: Any, toy_config: A
     assert np.isfinite([hypothesis.score for row in found for hypothesis in row]).all()
 
 
+def test_a_beam_may_be_another_one_than_configured(toy: Any, toy_config: Any, tmp_path: Path) -> None:
+    """What is configured says what `translate` does; one export searches with any width."""
+    sources = ["rain snow", "fog", "sun heat frost", "hail wind"]
+    wide, narrow = (
+        untrained(tmp_path / str(beams), toy, toy_config(search=SearchConfig(beams=beams, max_length=12)))
+        for beams in (4, 1)
+    )
+    asked = {beams: [row[0].text for row in wide.hypotheses(sources, 1, beams)] for beams in (0, 1, 4)}
+    assert asked == {0: wide.translate(sources), 1: narrow.translate(sources), 4: wide.translate(sources)}
+    assert [row[0].text for row in narrow.hypotheses(sources, 1, 4)] == wide.translate(sources)
+
+
 def test_a_model_without_the_signature_is_named(folder: Path, tmp_path: Path) -> None:
     loaded = tf.saved_model.load(str(folder))
     old = tmp_path / "old"
     tf.saved_model.save(loaded, str(old), signatures={key: loaded.signatures[key] for key in ("translate", "score")})
     exported = Exported.load(old)
-    for ask in (lambda: exported.hypotheses(["rain"], 2), lambda: exported.sample(["rain"], [(1, 1)], 1.0)):
+    for ask in (
+        lambda: exported.hypotheses(["rain"], 2),
+        lambda: exported.sample(["rain"], [(1, 1)], 1.0),
+        lambda: exported.attend(["rain"]),
+    ):
         with pytest.raises(InputError, match="model = one with score, translate: expected a model with the signature"):
             ask()
     shutil.rmtree(old)

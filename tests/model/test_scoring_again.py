@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from model.card import CardConfig
 from model.config import EvaluateConfig
 from model.promotion import RegisterConfig
 from model.register import register
@@ -28,8 +29,14 @@ class Dictionary(StageConfig):
     words: dict[str, str]
 
 
-@stage("clean", section="clean", version=1, takes=(), makes="pairs")
-def clean(config: HeldOut, *, folder: Path) -> Outcome:
+@stage("ingest", section="corpus", version=1, takes=(), makes="corpus")
+def ingest(config: HeldOut, *, folder: Path) -> Outcome:
+    """Reads nothing."""
+    return Outcome(facts={"languages": ["en", "fr"], "parts": []})
+
+
+@stage("clean", section="clean", version=1, takes=("corpus",), makes="pairs")
+def clean(config: HeldOut, _: Manifest, *, folder: Path) -> Outcome:
     """Writes the held-out pairs."""
     hours = range(config.sentences)
     pairs = [SentencePair(f"rain and fog until {hour} hours", f"pluie et fog until {hour} hours") for hour in hours]
@@ -65,17 +72,22 @@ def train(config: Dictionary, _: Manifest, *, folder: Path) -> Outcome:
 
 def night(workspace: Path, sentences: int, words: dict[str, str], registry: str) -> Manifest:
     """Runs the stages from held-out pairs to the registered version."""
-    pairs = clean(HeldOut(sentences=sentences), output_dir=workspace / "clean")
+    corpus = ingest(HeldOut(sentences=sentences), output_dir=workspace / "ingest")
+    pairs = clean(HeldOut(sentences=sentences), corpus, output_dir=workspace / "clean")
     model = train(Dictionary(words=words), pairs, output_dir=workspace / "train")
     evaluation = evaluate(EvaluateConfig(), model, pairs, output_dir=workspace / "evaluate")
     return register(
-        RegisterConfig(),
+        RegisterConfig(samples=100),
+        corpus,
+        pairs,
         model,
         evaluation,
-        pairs,
         output_dir=workspace / "register",
         registry=registry,
         name="weather",
+        licences={},
+        card=CardConfig(),
+        who="",
     )
 
 

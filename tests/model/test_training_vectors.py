@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
 
 from model import checkpoints
 from model.averaging import exported
@@ -120,5 +119,5 @@ def test_one_table_takes_the_vectors_of_one_file(toy: Any, file: Path) -> None:
     apart = network.model_copy(update={"tied": False})
     assert len(vectors_of(TrainConfig(model=apart, vectors=both), Vocabularies.shared(first))) == 2
     assert len(vectors_of(TrainConfig(model=network, vectors=both), Vocabularies(first, second))) == 2
-    with pytest.raises(ValidationError, match=r"no file of source vectors beside train.model.frame_size"):
-        TrainConfig(model=ModelConfig(frame_size=3), vectors={"source": {"path": str(file)}})
+    with pytest.raises(InputError, match=r"train.vectors.source.path = .*: expected no file \(the sources are frames"):
+        vectors_of(TrainConfig(model=apart, vectors=both), Vocabularies.shared(first), 3)

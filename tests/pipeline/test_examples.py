@@ -100,6 +100,37 @@ def test_tensorflow_reads_the_same_records(tmp_path):
     assert [example.SerializeToString(deterministic=True) for example in parsed] == records
 
 
+def write_frames(shard):
+    """The sources as frames of two numbers, the second of them empty."""
+    sources = pa.array([[0.5, -2.0, 1.0, 0.0], [], [3.0, 4.0]], pa.large_list(pa.float32()))
+    with examples.ShardWriter(shard, frame_size=2) as writer:
+        writer.write(sources, pa.array(TARGETS, IDS), [0, 1, 0])
+
+
+def test_frames_come_back_as_they_were_written(tmp_path):
+    shard = tmp_path / "a.tfrecord"
+    write_frames(shard)
+    back = examples.read_shard(shard, frame_size=2)
+    assert back.source_values.tolist() == [[0.5, -2], [1, 0], [3, 4]]
+    assert back.source_values.dtype == np.float32
+    assert back.source_offsets.tolist() == [0, 2, 2, 3]
+    assert (back.target_offsets.tolist(), back.origins.tolist()) == ([0, 1, 5, 7], [0, 1, 0])
+    assert examples.read_lengths(shard).tolist() == [[2, 1], [0, 4], [1, 2]]
+    assert examples.read_origins(shard).tolist() == [0, 1, 0]
+
+
+def test_tensorflow_reads_the_same_frames(tmp_path):
+    import tensorflow as tf
+
+    shard = tmp_path / "a.tfrecord"
+    write_frames(shard)
+    records = [record.numpy() for record in tf.data.TFRecordDataset(str(shard))]
+    parsed = [tf.train.Example.FromString(record) for record in records]
+    numbers = [list(example.features.feature["source"].float_list.value) for example in parsed]
+    assert numbers == [[0.5, -2, 1, 0], [], [3, 4]]
+    assert [example.SerializeToString(deterministic=True) for example in parsed] == records
+
+
 @pytest.mark.parametrize("position", [0, 9, 14, 40, -1])
 def test_a_flipped_byte_is_found(tmp_path, position):
     shard = tmp_path / "a.tfrecord"

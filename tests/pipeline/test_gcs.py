@@ -1,17 +1,27 @@
 """What only a bucket knows: preconditions, credentials, and answers that get lost on the way; on a real server."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.client import HTTPConnection
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from threading import Thread
-from urllib.parse import urlsplit
 
 import pytest
 
 from pipeline.errors import InputError
 from pipeline.storage import ABSENT, Conflict, open_storage
+
+Faulty = Callable[..., AbstractContextManager[str]]
+
+
+def in_turn(faults: list[tuple[str, int, bool]]) -> Callable[[str], tuple[int, bool] | None]:
+    """Faults that each happen once: (method, status to answer, whether the request is carried out)."""
+
+    def fault(method: str) -> tuple[int, bool] | None:
+        found = next((fault for fault in faults if fault[0] == method), None)
+        if found:
+            faults.remove(found)
+        return found[1:] if found else None
+
+    return fault
 
 
 def test_a_prefix_cannot_leave_its_bucket(bucket: str) -> None:
@@ -38,56 +48,11 @@ def test_missing_credentials_are_told(tmp_path: Path, monkeypatch: pytest.Monkey
         open_storage("gs://bucket/prefix")
 
 
-@contextmanager
-def faulty_proxy(server: str, faults: list[tuple[str, int, bool]]) -> Iterator[str]:
-    """A server before the server. A fault is (method, status to answer, whether the request is carried out)."""
-
-    class Proxy(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def handle_any(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            fault = next((fault for fault in faults if fault[0] == self.command), None)
-            if fault:
-                faults.remove(fault)
-            status, answer, headers = 0, b"", {}
-            if not fault or fault[2]:
-                connection = HTTPConnection(urlsplit(server).netloc)
-                connection.request(self.command, self.path, body, dict(self.headers))
-                response = connection.getresponse()
-                status, answer = response.status, response.read()
-                headers = {name: value for name, value in response.getheaders() if name != "Transfer-Encoding"}
-                connection.close()
-            if fault:
-                status, answer, headers = fault[1], b"{}", {}
-            self.send_response(status)
-            for name, value in (headers | {"Content-Length": str(len(answer))}).items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(answer)
-
-        do_GET = do_POST = do_DELETE = handle_any  # noqa: N815 - names the base class looks for
-
-        def log_message(self, *_: object) -> None:
-            """Says nothing: the test's own assertions do."""
-
-    proxy = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-    proxy.daemon_threads = True
-    thread = Thread(target=proxy.serve_forever, args=[0.02])
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{proxy.server_address[1]}"
-    finally:
-        proxy.shutdown()
-        proxy.server_close()
-        thread.join()
-
-
 def test_a_write_whose_answer_got_lost_is_not_reported_as_lost(
-    bucket: str, emulator: str, monkeypatch: pytest.MonkeyPatch
+    bucket: str, faulty: Faulty, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     faults = [("POST", 503, True)]
-    with faulty_proxy(emulator, faults) as address:
+    with faulty(in_turn(faults)) as address:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", address)
         storage = open_storage(bucket)
         generation = storage.write("claim", b"mine", if_generation=ABSENT)
@@ -110,10 +75,10 @@ def test_equal_bytes_of_another_writer_do_not_pass_for_ours(bucket: str) -> None
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_requests_the_service_could_not_serve_are_repeated(
-    bucket: str, emulator: str, monkeypatch: pytest.MonkeyPatch, status: int
+    bucket: str, faulty: Faulty, monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
     faults = [("POST", status, False), ("GET", status, False), ("DELETE", status, True)]
-    with faulty_proxy(emulator, faults) as address:
+    with faulty(in_turn(faults)) as address:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", address)
         storage = open_storage(bucket)
         storage.write("one", b"1")
@@ -126,21 +91,23 @@ def test_requests_the_service_could_not_serve_are_repeated(
     assert faults == []
 
 
-def test_credentials_without_permission_are_told(bucket: str, emulator: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with faulty_proxy(emulator, [("POST", 403, False)]) as address:
+def test_credentials_without_permission_are_told(bucket: str, faulty: Faulty, monkeypatch: pytest.MonkeyPatch) -> None:
+    with faulty(in_turn([("POST", 403, False)])) as address:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", address)
 
         with pytest.raises(InputError, match="expected a bucket these credentials may read and write"):
             open_storage(bucket).check_writable()
 
 
-def test_a_service_that_stays_away_is_no_bad_input(bucket: str, emulator: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_stays_away_is_no_bad_input(
+    bucket: str, faulty: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from google.cloud.storage.retry import DEFAULT_RETRY
 
     from pipeline import gcs
 
     monkeypatch.setattr(gcs, "DEFAULT_RETRY", DEFAULT_RETRY.with_timeout(0.2))
-    with faulty_proxy(emulator, [("GET", 503, False)] * 20) as address:
+    with faulty(in_turn([("GET", 503, False)] * 20)) as address:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", address)
 
         with pytest.raises(ConnectionError, match=f"{bucket} could not be reached"):

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.records import SentencePair
-from pipeline.sources import CorpusConfig, check_sources, parts_of, read_blocks, read_part, weights_of
+from pipeline.sources import CorpusConfig, check_sources, licences_of, parts_of, read_blocks, read_part, weights_of
 
 LANGUAGES = {"source_language": "en", "target_language": "de"}
 
@@ -211,6 +211,22 @@ def test_a_home_folder_is_found(corpus, monkeypatch, tmp_path):
             {"train": [{"kind": "weather", "target_language": "klingon"}]},
             "target_language = klingon: expected one of ar",
         ),
+        (
+            {"frame_size": 80, "train": [{"kind": "weather"}]},
+            r"train\[0\].kind = weather: expected frames \(corpus.frame_size is 80\)",
+        ),
+        (
+            {"train": [{"kind": "frames", "path": "a"}]},
+            r"corpus.frame_size = 0: expected how many numbers a frame has \(corpus.train\[0\] holds frames\)",
+        ),
+        (
+            {"frame_size": 80, "reverse": True, "train": [{"kind": "frames", "path": "a"}]},
+            r"corpus.reverse = True: expected false beside corpus.frame_size \(frames cannot be written\)",
+        ),
+        (
+            {"frame_size": 80, "train": [{"kind": "frames", "path": "a", "reverse": True}]},
+            r"train\[0\].reverse = True: expected false for frames",
+        ),
     ],
 )
 def test_sources_that_contradict_each_other(fields, message):
@@ -226,3 +242,29 @@ def test_a_pinned_file_must_be_that_one(corpus):
         parts_of(corpus({}, train=[table("a.tsv", sha256="0" * 64)]))
     with pytest.raises(InputError, match=r"path = \*.tsv: expected one file, because its SHA-256 is given \(2 match\)"):
         parts_of(corpus({"b.tsv": b"1\t2\n"}, train=[table("*.tsv", sha256=digest)]))
+
+
+def test_licences_are_told_by_origin_and_packages_tell_their_own() -> None:
+    news = {"source": "a.en", "target": "a.fr", "origin": "news"}
+    train = [
+        news | {"licence": "CC0-1.0"},
+        news | {"licence": "CC-BY-4.0"},
+        {"source": "b.en", "target": "b.fr"},
+        {"kind": "pinyin"},
+        {"kind": "gettext", "package": "jupyterlab-language-pack-fr-fr"},  # its metadata hold a whole text
+    ]
+
+    assert licences_of(CorpusConfig(train=train)) == {
+        "news": "CC-BY-4.0; CC0-1.0",
+        "pypinyin": "MIT (as the package pypinyin says)",
+    }
+
+
+@pytest.mark.parametrize("source", [{"kind": "pinyin"}, {"kind": "weather", "pairs": 5}])
+def test_a_licence_changes_nothing_that_is_read(source) -> None:
+    [part] = parts_of(CorpusConfig(source_language="en", target_language="fr", train=[source]))
+    [licensed] = parts_of(
+        CorpusConfig(source_language="en", target_language="fr", train=[source | {"licence": "CC0-1.0"}])
+    )
+
+    assert (part.reading, part.digest) == (licensed.reading, licensed.digest)

@@ -20,6 +20,7 @@ from pipeline.summaries import (
     save,
     sentence_hashes,
     total,
+    with_hashed_frames,
 )
 
 PIECES = 50
@@ -96,6 +97,20 @@ def test_a_hash_is_that_of_the_ids_and_their_order_alone():
 def test_sentences_that_differ_have_hashes_that_differ():
     sentences = {tuple(ids) for ids in random_pairs(10_000, seed=1)[0]}
     assert len(set(hashes_of(sorted(sentences)))) == len(sentences)
+
+
+def test_frames_are_counted_and_told_apart():
+    frames = [[0.5, 1.0, 2.0, 0.0], [0.5, 1.0], [2.0, 0.0, 0.5, 1.0], [0.5, 1.0, 2.0, 0.0]]
+    columns = [pa.array(frames, pa.large_list(pa.float32())), pa.array([[7], [8], [9], [7]], pa.large_list(pa.int64()))]
+    batch = with_hashed_frames(pa.RecordBatch.from_arrays(columns, names=["source", "target"]), 2)
+    first, second, third, again = batch.column("source").to_pylist()
+    assert first == [*second, third[0]] == again
+    assert third == first[::-1]
+    summary = Summary.of_nothing(Sizes(0, 10))
+    summary.add(batch)
+    assert (summary.source.are_frames, summary.target.are_frames) == (True, False)
+    assert (summary.source.tokens, summary.source.lengths[:3].tolist()) == (7, [0, 1, 3])
+    assert (summary.source.distinct.Estimate(), summary.distinct.Estimate()) == (3, 3)
 
 
 def test_merging_is_adding_in_any_order(tmp_path):

@@ -1,0 +1,192 @@
+"""A registry with two small models of first weights, and a browser to look at pages with."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+NAME = "tiny"
+WORDS = "rain snow wind fog hail sun heat frost"
+
+
+@pytest.fixture(scope="session")
+def two_versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Version 1, recurrent, is champion; version 2 is a transformer."""
+    from model.architectures import build_model
+    from model.config import ModelConfig, SearchConfig, TrainConfig
+    from model.export import save
+    from model.registry import Registry
+    from pipeline.cleaning import CleanConfig
+    from pipeline.vocabularies import Vocabularies
+    from pipeline.vocabulary import Vocabulary, VocabularyConfig, train_vocabulary
+
+    folder = tmp_path_factory.mktemp("two")
+    vocabulary = Vocabulary(train_vocabulary(VocabularyConfig(size=40, character_coverage=1), WORDS.split()))
+    (folder / "vocabulary.model").write_bytes(vocabulary.proto)
+    registry = Registry(str(folder / "registry"), NAME)
+    for architecture in ("gru", "transformer"):
+        network = ModelConfig(
+            architecture=architecture, embedding_size=16, encoder_units=8, decoder_units=16, attention="multiplicative"
+        )
+        config = TrainConfig(model=network, search=SearchConfig(max_length=8))
+        weights = {w.path: w.numpy() for w in build_model(network, vocabulary.size, 5).trainable_variables}
+        export = folder / architecture
+        save(weights, config, Vocabularies.shared(vocabulary), "NFC", export)
+        files = {f"export/{path.relative_to(export)}": path for path in export.rglob("*") if path.is_file()}
+        registry.add(
+            files | {"vocabulary.model": folder / "vocabulary.model"},
+            fingerprint=architecture,
+            metrics={"test": {"bleu": 1.0, "chrf": 2.0, "loss": 3.0}},
+            lineage={},
+            configs={"train": config.model_dump(mode="json"), "clean": CleanConfig().model_dump(mode="json")},
+            versions={},
+        )
+    registry.move_alias("champion", 1, expected=None, why="the first")
+    return folder / "registry"
+
+
+@pytest.fixture
+def registry(two_versions: Path, tmp_path: Path) -> Path:
+    """A registry of the test's own."""
+    return shutil.copytree(two_versions, tmp_path / "registry")
+
+
+class Browser:
+    """A page in headless Chromium, moved by its DevTools protocol.
+
+    Args:
+        folder: for its profile.
+    """
+
+    def __init__(self, program: str, folder: Path) -> None:
+        from websockets.sync.client import connect
+
+        options = "--headless --no-sandbox --disable-gpu --disable-background-networking --no-first-run --disable-sync"
+        command = [program, *options.split(), "--remote-debugging-port=0", f"--user-data-dir={folder}", "about:blank"]
+        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self.process = subprocess.Popen([*command, "--window-size=1000,900"], **quiet)
+        port = until(lambda: (folder / "DevToolsActivePort").read_text().splitlines()[0])
+        pages = until(lambda: json.loads(fetch(f"http://127.0.0.1:{port}/json/list")))
+        address = next(page["webSocketDebuggerUrl"] for page in pages if page["type"] == "page")
+        self.socket = connect(address, max_size=None)
+        self.numbers = count(1)
+
+    def do(self, method: str, **parameters: Any) -> dict[str, Any]:
+        """Sends a command and waits for its answer."""
+        number = next(self.numbers)
+        self.socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
+        while True:
+            told: dict[str, Any] = json.loads(self.socket.recv(timeout=60))
+            if told.get("id") == number:
+                assert "error" not in told, told
+                return told["result"]
+
+    def see(self, expression: str) -> Any:
+        """The value of an expression in the page."""
+        found = self.do("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in found, found
+        return found["result"].get("value")
+
+    def point_at(self, selector: str) -> None:
+        """Moves the mouse over an element."""
+        box = self.see(
+            f"(r => [r.x + r.width / 2, r.y + r.height / 2])(document.querySelector({selector!r})"
+            ".getBoundingClientRect())"
+        )
+        self.do("Input.dispatchMouseEvent", type="mouseMoved", x=box[0], y=box[1])
+
+    def close(self) -> None:
+        """Ends it."""
+        self.socket.close()
+        self.process.terminate()
+        self.process.wait(timeout=20)
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Browser]:
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if not program:
+        pytest.skip("Chromium is not installed")
+    browser = Browser(program, tmp_path / "profile")
+    yield browser
+    browser.close()
+
+
+class Client(requests.Session):
+    """Asks a service by its paths."""
+
+    def __init__(self, home: str) -> None:
+        super().__init__()
+        self.home = home
+        self.trust_env = False
+
+    def request(self, method: str, path: str, **more: Any) -> requests.Response:
+        return super().request(method, self.home + path, timeout=60, **more)
+
+
+@contextmanager
+def listening(app: Any) -> Iterator[Client]:
+    """An application behind a real port for as long as the block runs."""
+    import uvicorn
+
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    with socket.create_server(("127.0.0.1", 0)) as port:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [port]})
+        thread.start()
+        try:
+            until(lambda: server.started)
+            with Client(f"http://127.0.0.1:{port.getsockname()[1]}") as client:
+                yield client
+        finally:
+            server.should_exit = True
+            thread.join(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def serving() -> Any:
+    """`listening`, for tests."""
+    return listening
+
+
+def fetch(address: str) -> str:
+    """What a server on this machine says."""
+    import urllib.request
+
+    with urllib.request.urlopen(address, timeout=20) as answer:
+        return answer.read().decode()
+
+
+def until(look: Any, seconds: float = 60) -> Any:
+    """What a function gives as soon as it gives something true."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            if found := look():
+                return found
+        except (OSError, IndexError, ValueError):
+            pass
+        assert time.monotonic() < deadline, look
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def plain_environment() -> dict[str, str]:
+    """Without a token of whoever runs the tests."""
+    return {name: value for name, value in os.environ.items() if name != "NIGHTSHIFT_TOKEN"}
+
+
+@pytest.fixture(scope="session")
+def wait_until() -> Any:
+    """`until`, for tests."""
+    return until

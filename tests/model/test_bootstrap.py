@@ -1,0 +1,43 @@
+"""Paired bootstrap resampling: sacreBLEU's figures, whatever the environment says."""
+
+import os
+
+import pytest
+
+from model.bootstrap import paired_bootstrap
+
+REFERENCES = [f"rain and fog until {hour} hours in the morning" for hour in range(40)]
+HALF = [text.replace("rain", "snow") if row % 2 else text for row, text in enumerate(REFERENCES)]
+ALL = [text.replace("rain", "snow") for text in REFERENCES]
+
+
+def compare(ours: list[str], theirs: list[str], samples: int = 200):
+    return paired_bootstrap(ours, theirs, REFERENCES, tokenizer="13a", samples=samples)
+
+
+def test_a_clear_difference_is_significant_and_signed() -> None:
+    found = compare(HALF, ALL)
+
+    assert found.p == 1 / 201
+    assert found.ours.score > found.theirs.score
+    assert found.ours.half_width > 0
+    assert found.signature == "nrefs:1|bs:200|seed:12345|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0"
+
+
+def test_a_difference_of_one_sentence_may_be_chance() -> None:
+    nearly = [ALL[0], *REFERENCES[1:]]
+
+    assert compare(REFERENCES, nearly).p > 0.05
+
+
+def test_the_same_texts_give_the_same_figures_in_any_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = compare(HALF, ALL)
+    monkeypatch.setenv("SACREBLEU_SEED", "7")
+
+    assert compare(HALF, ALL) == found
+    assert os.environ["SACREBLEU_SEED"] == "7"
+
+
+def test_what_cannot_be_paired_is_refused() -> None:
+    with pytest.raises(ValueError, match="39, 40 and 40 sentences cannot be paired"):
+        compare(HALF[1:], ALL)
