@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ import click
 from flows import console
 from flows.mistakes import Command, Group
 from flows.models import models
-from flows.serving.config import options as serving_options
 from model.interruption import EXIT_CODE, Interrupted
 from pipeline.errors import InputError
 from pipeline.storage import Conflict
@@ -224,9 +224,24 @@ def export(
     click.echo(exporting.export_saved_model(chosen, to, batch))
 
 
-@cli.command(cls=ManPage)
+class ServePage(ManPage):
+    """A command with an option for each field of `ServeConfig`, which is imported when they are asked for."""
+
+    @cached_property
+    def limits(self) -> list[click.Parameter]:
+        """Those options."""
+        from flows.serving.config import options
+
+        return options()
+
+    def get_params(self, context: click.Context) -> list[click.Parameter]:
+        """All options."""
+        *own, help_option = super().get_params(context)
+        return [*own, *self.limits, help_option]
+
+
+@cli.command(cls=ServePage)
 @registered
-@serving_options
 @click.option("--without-token", is_flag=True, help="Let everybody use it who can reach it.")
 def serve(registry: str, name: str | None, model: str, *, without_token: bool, **limits: Any) -> None:
     """Serve a registered model over HTTP, and a page to try it in a browser.
@@ -235,8 +250,7 @@ def serve(registry: str, name: str | None, model: str, *, without_token: bool, *
         nightshift serve --model 3 --port 8080
         NIGHTSHIFT_TOKEN=... nightshift serve --host 0.0.0.0
 
-        curl http://127.0.0.1:8000/translate -H 'Content-Type: application/json' \
-             -d '{"sentences": ["Light rain in the evening."], "n_best": 2}'
+        curl http://127.0.0.1:8000/translate --json '{"sentences": ["Light rain in the evening."], "n_best": 2}'
 
     Where an alias is served and it moves, the new version takes over once it is loaded and verified. With the variable
     NIGHTSHIFT_TOKEN set, requests must show it: `Authorization: Bearer ...`. SIGTERM ends it when all that was asked is

@@ -81,7 +81,7 @@ def left_out(corpora: list[Manifest], pairs: list[Manifest]) -> list[str]:
     """How many records of all generations were not kept, by reason."""
     rejected = reasons(pairs[-1].totals(), "train.rejected.")
     rows = list(rejected.items())
-    for split in SPLITS:
+    for split in dict.fromkeys([*SPLITS, *(part["split"] for part in corpora[0].facts["parts"])]):
         unreadable = reasons(corpora[-1].totals(), f"{split}.unreadable.")
         rows += [(f"{name}, could not be read in {split}", number) for name, number in unreadable.items()]
     if not rows:

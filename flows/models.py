@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from flows.mistakes import Group
+from pipeline.errors import InputError
 
 if TYPE_CHECKING:
     from model.registry import Registry
@@ -84,7 +85,7 @@ def promote(version: str, registry: str | None, name: str | None, why: str) -> N
 def alias(alias: str, version: str, registry: str | None, name: str | None, why: str) -> None:
     """Make any other word stand for a version."""
     if alias == "champion":
-        raise click.UsageError("the champion is moved by `nightshift models promote` or `rollback`")
+        raise InputError("alias", alias, "any other word", "the champion is moved by models promote or rollback")
     move(opened(registry, name), alias, version, why or "set by hand")
 
 

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -118,7 +118,20 @@ class RetrainConfig(Frozen):
 
     def resources(self, stage: Stage[Any]) -> dict[str, Any]:
         """What the stage works with: Beam, devices, the registry, what goes into a model's card."""
-        return {name: getattr(self, name) for name in stage.resources}
+        offered = {"decode": self.decode} if "decode" in stage.keywords else {}
+        return {name: getattr(self, name) for name in stage.resources} | offered
+
+    def decode(self, saved_model: Path, sentences: Sequence[str], scratch: Path) -> list[str] | None:
+        """Translates sentences by a Beam job; None where they are too few to be worth one.
+
+        It is here that the models, which know no Beam, and the job that asks one of them come together.
+        """
+        if len(sentences) < self.beam.decode_from:
+            return None
+        from pipeline.translation import translate
+
+        batch_size = self.evaluate.batch_size
+        return translate(saved_model, sentences, folder=scratch, beam=self.beam, batch_size=batch_size)
 
 
 def load(preset: str | None = None, file: Path | None = None, overrides: Iterable[str] = ()) -> RetrainConfig:
@@ -299,7 +312,7 @@ def described(key: str, field: FieldInfo) -> list[tuple[str, str]]:
     names = (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below"))
     ranges = [f"{word} {getattr(limits[name], name)}" for name, word in names if name in limits]
     choices = [f"one of {', '.join(map(str, get_args(field.annotation)))}"] if is_choice(field.annotation) else []
-    default = "none" if field.default in ("", ()) else field.default
+    default = "none" if field.default in ("", (), {}) else field.default
     return [(key, f"{field.description} ({', '.join([f'default {default}', *ranges, *choices])})")]
 
 

@@ -13,6 +13,7 @@ from pipeline.manifest import Manifest
 from pipeline.pairs import read_pairs
 
 LONGEST_EXAMPLE = 2000  # characters
+FURTHER = {"ter": "TER", "exact_match": "exact", "token_error_rate": "token errors", "rouge_l": "ROUGE-L"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,11 @@ def as_text(config: RetrainConfig, night: Night, program: str = "nightshift") ->
         row("read", f"{read:,} pairs"),
         row("rejected", f"{sum(rejected.values()):,}"),
         *(row("", f"  {number:,} {reason}") for reason, number in rejected.items()),
-        row(
-            "held out", f"{held_out:,} that share a sentence with dev ({counts['dev']:,}) or test ({counts['test']:,})"
-        ),
+        row("held out", f"{held_out:,} that share a sentence with {either(night.evaluation.counts)}"),
         row("kept", f"{counts['train.kept']:,} to learn from"),
         *newest(night),
         row("vocabulary", pieces(night.vocabulary)),
-        *(line for split in ("dev", "test") if split in night.evaluation.facts for line in scores(night, split)),
+        *(line for split in night.evaluation.facts for line in scores(night, split)),
         row("version", f"{decided['version']}, {standing(decided, champion)}: {decided['reason']}"),
         *other_reasons(decided),
         "",
@@ -108,7 +107,31 @@ def scores(night: Night, split: str) -> list[str]:
     of = night.evaluation.facts[split]
     figures = f"BLEU {of['bleu']:.1f}   chrF {of['chrf']:.1f}   loss {of['loss']:.3f} per token"
     lines = [row(split, f"{figures}   {of['sentences']:,} sentences")]
-    return [*lines, row("", of["bleu_signature"])] if split == "test" else lines
+    if split == "test":
+        lines.append(row("", of["bleu_signature"]))
+    further = [f"{FURTHER[name]} {of[name]:.1f}" for name in FURTHER if name in of]
+    lines += [row("", "   ".join(further))] if further else []
+    return [*lines, row("", disturbed(of["robustness"]))] if split == "test" and "robustness" in of else lines
+
+
+def disturbed(of: Mapping[str, Any]) -> str:
+    """What became of sources that were disturbed.
+
+    >>> disturbed({"sentences": 100, "bleu": 97.0, "typos": {"changed": 100, "bleu": 60.5, "fall": 36.5}})
+    'BLEU on 100 disturbed sources: 97.0 -> typos 60.5'
+    """
+    kinds = [f"{name.replace('_', ' ')} {of[name]['bleu']:.1f}" for name in of if isinstance(of[name], Mapping)]
+    return f"BLEU on {of['sentences']:,} disturbed sources: {of['bleu']:.1f} -> {', '.join(kinds)}"
+
+
+def either(sets: Mapping[str, int]) -> str:
+    """Sets and how many pairs they have.
+
+    >>> either({"dev": 1000, "test": 1000, "coco": 20})
+    'dev (1,000), test (1,000) or coco (20)'
+    """
+    *others, last = (f"{name} ({number:,})" for name, number in sets.items())
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def command(config: RetrainConfig, night: Night, program: str) -> str:

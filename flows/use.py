@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.registry import Registry, resolve_name
+from pipeline.batching import batches
 from pipeline.errors import InputError
 from pipeline.frames import from_text, may_be_frames
 from pipeline.quiet import tensorflow_quietly
@@ -92,12 +93,10 @@ def translate(
 
 def answers(exported: Exported, block: Sequence[tuple[int, str]], wanted: Wanted) -> list[list[Hypothesis]]:
     """The translations of numbered sentences, in their order."""
-    from model.evaluate import chunks
-
     found: list[list[Hypothesis]] = [[] for _ in block]
-    lengths = [len(sentence) for _, sentence in block]
-    order = sorted((row for row, length in enumerate(lengths) if length), key=lengths.__getitem__)
-    for rows in chunks(order, lengths, BATCH):
+    asked = [row for row, (_, sentence) in enumerate(block) if sentence]
+    for places in batches(BATCH, [block[row][1] for row in asked], frame_size=exported.frame_size):
+        rows = [asked[place] for place in places]
         numbers, texts = zip(*(block[row] for row in rows), strict=True)
         for row, hypotheses in zip(rows, wanted.ask(exported, texts, numbers), strict=True):
             found[row] = hypotheses

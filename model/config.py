@@ -225,6 +225,24 @@ class EvaluateConfig(StageConfig):
     bleu_tokenizer: Literal["13a", "intl", "zh", "char", "none"] = Field(
         "13a", description="How sacreBLEU cuts sentences into words; zh for Chinese, char for text without spaces."
     )
+    metrics: tuple[Literal["ter", "exact_match", "token_error_rate", "rouge_l"], ...] = Field(
+        (),
+        description="What is measured beside loss, BLEU and chrF: ter, which takes seconds for sentences of 30 words, "
+        "exact_match, token_error_rate, rouge_l.",
+    )
+    robustness: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="Sentences of each test set that are also translated with typing errors, in capitals, without "
+        "their full stop and with doubled spaces; 0: none.",
+    )
+    pictures: int = Field(
+        1,
+        ge=0,
+        le=3,
+        description="Attention pictures of the best, of the median and of the worst sentences of a test set, each.",
+    )
 
 
 class DeviceConfig(Frozen):

@@ -1,26 +1,36 @@
 """Evaluation of what is served: the exported SavedModel, raw text in and raw text out, nothing else."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+import math
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sacrebleu.metrics.bleu import BLEU
-from sacrebleu.metrics.chrf import CHRF
 
+from model.attention_pictures import draw_attention
 from model.config import EvaluateConfig
 from model.export import Exported
+from model.metrics import measure
+from model.outputs import by_length, describe
+from model.robustness import DISTURBANCES, chosen_rows
+from model.samples import choose
+from pipeline.batching import in_batches
 from pipeline.errors import InputError
-from pipeline.frames import count_frames
 from pipeline.manifest import Manifest, sha256_of_json, write_atomically
 from pipeline.pairs import read_pairs
 from pipeline.stage import Outcome
 
-SETS = ("dev", "test")
-BATCH_CHARACTERS = 8192  # of a batch, padding included: scoring needs memory for each token times the vocabulary
+FIRST: Final = ("dev", "test")  # sets, before those with names of their own
+MOST_PIECES: Final = 60  # of a side in a picture that people can read
+
+# (folder of a SavedModel, sentences, a folder for what lies there meanwhile) -> translations in the order of the
+# sentences, or None where there are too few to be worth it, and the model that is loaded anyway translates them.
+Decode = Callable[[Path, Sequence[str], Path], list[str] | None]
+Translate = Callable[[Sequence[str]], list[str]]
 
 
 @dataclass(frozen=True)
@@ -28,47 +38,68 @@ class Scores:
     """How a model did on a list of pairs.
 
     Args:
-        bleu: corpus BLEU of sacreBLEU (Papineni et al., 2002; Post, 2018), 0 to 100.
-        bleu_signature: how it was computed; only equal signatures can be compared.
-        chrf: corpus chrF2 (Popović, 2015), 0 to 100.
-        chrf_signature: how it was computed.
-        loss: cross-entropy of the references in nats per token of the model's vocabulary.
-        sentences: how many pairs.
-        data_digest: SHA-256 of the list of pairs.
+        values: by name; `evaluate_sets` says which.
         hypotheses: the model's translations, in the order of the pairs.
     """
 
-    bleu: float
-    bleu_signature: str
-    chrf: float
-    chrf_signature: str
-    loss: float
-    sentences: int
-    data_digest: str
+    values: Mapping[str, Any]
     hypotheses: tuple[str, ...]
 
     def facts(self) -> dict[str, Any]:
         """All but the translations."""
-        return {name: value for name, value in vars(self).items() if name != "hypotheses"}
+        return dict(self.values)
 
 
-def evaluate_sets(config: EvaluateConfig, model: Manifest, pairs: Manifest, folder: Path) -> Outcome:
-    """The body of the stage `evaluate`; see `model.stages`."""
-    exported = Exported.load(model.directory / "export")
-    (folder / "hypotheses").mkdir(exist_ok=True)
+def evaluate_sets(
+    config: EvaluateConfig, model: Manifest, pairs: Manifest, folder: Path, decode: Decode | None = None
+) -> Outcome:
+    """The body of the stage `evaluate`; see `model.stages`.
+
+    The facts of each set are
+
+        sentences, data_digest                      how many pairs, and SHA-256 of the list of them
+        bleu, chrf, ter, ...                        0 to 100, with `bleu_signature` and so on
+        length_ratio                                BLEU's tokens of the outputs to those of the references
+        loss                                        nats per token of the model's vocabulary, the closing one included
+        perplexity                                  e to the power of it
+        empty, repeating, unknown_rate of the outputs, 0 to 1; see `model.outputs`
+        by_length                                   BLEU by the number of words in the source
+        robustness                                  BLEU of disturbed sources, and how far it falls
+    """
+    saved_model, scratch = model.directory / "export", folder / "decoding"
+    exported = Exported.load(saved_model)
+
+    def translate(sentences: Sequence[str]) -> list[str]:
+        found = decode(saved_model, sentences, scratch) if decode else None
+        return found if found is not None else translate_here(exported, sentences, config.batch_size)
+
     scores: dict[str, Scores] = {}
-    for name in SETS:
-        for path in pairs.paths_of_all(f"{name}.parquet"):
-            held_out = list(read_pairs(path))
-            sources, references = [pair.source for pair in held_out], [pair.target for pair in held_out]
-            if not sources:
-                continue
-            scores[name] = score(exported, sources, references, config)
-            columns = {"source": sources, "reference": references, "hypothesis": list(scores[name].hypotheses)}
-            pq.write_table(pa.table(columns), folder / "hypotheses" / f"{name}.parquet", compression="zstd")
+    samples: dict[str, dict[str, list[Any]]] = {}
+    for name, sources, references in sets_of(pairs):
+        scores[name] = score(exported, sources, references, config, translate)
+        hypotheses = list(scores[name].hypotheses)
+        columns = {"source": sources, "reference": references, "hypothesis": hypotheses}
+        write_hypotheses(folder / "hypotheses" / f"{name}.parquet", columns)
+        samples[name] = choose(sources, hypotheses, references)
+        if name != "dev":
+            draw_pictures(exported, samples[name], config.pictures, sources, folder / "attention" / name)
+            if config.robustness and not exported.frame_size:
+                scores[name] = with_robustness(scores[name], sources, references, config, translate)
+    if scratch.exists():
+        shutil.rmtree(scratch)
     facts = {name: of.facts() for name, of in scores.items()}
-    write_atomically(folder / "evaluation.json", (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
-    return Outcome(counts={name: of.sentences for name, of in scores.items()}, facts=facts)
+    write_json(folder / "evaluation.json", facts)
+    write_json(folder / "samples.json", samples)
+    return Outcome(counts={name: of.values["sentences"] for name, of in scores.items()}, facts=facts)
+
+
+def sets_of(pairs: Manifest) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Name, sources and references of each held-out set that has pairs: dev, test, then the others by name."""
+    files = {path.stem: path for path in pairs.chain()[0].paths("*.parquet")}
+    for name in sorted(files, key=lambda name: (FIRST.index(name) if name in FIRST else len(FIRST), name)):
+        held_out = list(read_pairs(files[name]))
+        if held_out:
+            yield name, [pair.source for pair in held_out], [pair.target for pair in held_out]
 
 
 def score_model(saved_model: Path, sources: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Scores:
@@ -76,12 +107,26 @@ def score_model(saved_model: Path, sources: Sequence[str], references: Sequence[
     return score(Exported.load(saved_model), sources, references, config)
 
 
-def score(exported: Exported, sources: Sequence[str], references: Sequence[str], config: EvaluateConfig) -> Scores:
-    """Translates each source once and compares with the references."""
+def score(
+    exported: Exported,
+    sources: Sequence[str],
+    references: Sequence[str],
+    config: EvaluateConfig,
+    translate: Translate | None = None,
+) -> Scores:
+    """Translates each source once and compares with the references.
+
+    Args:
+        exported: the model.
+        sources: what to translate; an empty one is put to the model like any other.
+        references: the right translations; an empty one counts like any other.
+        config: which metrics.
+        translate: what translates, where it is not done here.
+    """
     if not sources or len(sources) != len(references):
         given = f"{len(sources)} sources and {len(references)} references"
         raise InputError("evaluation pairs", given, "as many references as sources, at least one of each")
-    hypotheses = in_batches(exported.translate, config.batch_size, sources, frame_size=exported.frame_size)
+    hypotheses = translate(sources) if translate else translate_here(exported, sources, config.batch_size)
     scored = in_batches(
         lambda *pairs: list(zip(*exported.score(*pairs), strict=True)),
         config.batch_size,
@@ -89,50 +134,64 @@ def score(exported: Exported, sources: Sequence[str], references: Sequence[str],
         references,
         frame_size=exported.frame_size,
     )
-    bleu, chrf = BLEU(tokenize=config.bleu_tokenizer), CHRF()
-    return Scores(
-        bleu=bleu.corpus_score(hypotheses, [list(references)]).score,
-        bleu_signature=str(bleu.get_signature()),
-        chrf=chrf.corpus_score(hypotheses, [list(references)]).score,
-        chrf_signature=str(chrf.get_signature()),
-        loss=-sum(log_probability for log_probability, _ in scored) / sum(tokens for _, tokens in scored),
-        sentences=len(sources),
-        data_digest=sha256_of_json(list(zip(sources, references, strict=True))),
-        hypotheses=tuple(hypotheses),
-    )
+    loss = -sum(log_probability for log_probability, _ in scored) / sum(tokens for _, tokens in scored)
+    values = measure(hypotheses, references, config.bleu_tokenizer, config.metrics)
+    values |= {"loss": loss, "perplexity": math.exp(loss)} | describe(hypotheses, references)
+    values |= {
+        "by_length": by_length(sources, hypotheses, references, config.bleu_tokenizer),
+        "sentences": len(sources),
+        "data_digest": sha256_of_json(list(zip(sources, references, strict=True))),
+    }
+    return Scores(values, tuple(hypotheses))
 
 
-def in_batches(
-    function: Callable[..., Sequence[Any]], size: int, *columns: Sequence[str], frame_size: int = 0
-) -> list[Any]:
-    """Applies a function of lists to batches of rows of similar length; results come in the order of the rows.
+def translate_here(exported: Exported, sentences: Sequence[str], batch_size: int) -> list[str]:
+    """Translates in this process."""
+    return in_batches(exported.translate, batch_size, sentences, frame_size=exported.frame_size)
 
-    A batch has at most `size` rows, and its rows times its longest text stay within `BATCH_CHARACTERS`, unless a single
-    row does not. Where the first column is frames of `frame_size` numbers, its lengths are numbers of frames.
 
-    >>> in_batches(lambda words: [word.upper() for word in words], 2, ["three", "a", "to"])
-    ['THREE', 'A', 'TO']
+def with_robustness(
+    scores: Scores, sources: Sequence[str], references: Sequence[str], config: EvaluateConfig, translate: Translate
+) -> Scores:
+    """The scores, and beside them BLEU of disturbed sources: `{"typos": {"changed": 90, "bleu": 80.1, "fall": 17.0}}`.
+
+    A source that a disturbance leaves as it is keeps its translation.
     """
-    sides = [list(map(len, column)) for column in columns]
-    if frame_size:
-        sides[0] = [count_frames(text, frame_size) for text in columns[0]]
-    lengths = list(map(max, zip(*sides, strict=True)))
-    order = sorted(range(len(lengths)), key=lambda row: [lengths[row], *(side[row] for side in sides)])
-    results: list[Any] = [None] * len(order)
-    for rows in chunks(order, lengths, size):
-        answers = function(*([column[row] for row in rows] for column in columns))
-        for row, answer in zip(rows, answers, strict=True):
-            results[row] = answer
-    return results
+    rows = chosen_rows(sources, references, config.robustness)
+    expected, found = [references[row] for row in rows], [scores.hypotheses[row] for row in rows]
+    base = measure(found, expected, config.bleu_tokenizer)["bleu"]
+    result: dict[str, Any] = {"sentences": len(rows), "bleu": base}
+    disturbed = {name: [disturb(sources[row]) for row in rows] for name, disturb in DISTURBANCES.items()}
+    given = {sources[row] for row in rows}
+    texts = sorted({text for of in disturbed.values() for text in of} - given)
+    answers = dict(zip(texts, translate(texts), strict=True)) | {sources[row]: scores.hypotheses[row] for row in rows}
+    for name, of in disturbed.items():
+        bleu = measure([answers[text] for text in of], expected, config.bleu_tokenizer)["bleu"]
+        changed = sum(text != sources[row] for text, row in zip(of, rows, strict=True))
+        result[name] = {"changed": changed, "bleu": bleu, "fall": base - bleu}
+    return Scores({**scores.values, "robustness": result}, scores.hypotheses)
 
 
-def chunks(order: Sequence[int], lengths: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    """Cuts rows, given from the shortest to the longest, into the batches of `in_batches`."""
-    start = 0
-    for end, row in enumerate(order):
-        rows = end + 1 - start
-        if rows > size or (rows > 1 and rows * lengths[row] > BATCH_CHARACTERS):
-            yield order[start:end]
-            start = end
-    if order:
-        yield order[start:]
+def draw_pictures(
+    exported: Exported, samples: Mapping[str, list[Any]], number: int, sources: Sequence[str], folder: Path
+) -> None:
+    """Draws the attention of some samples, `best-17.png` of sentence 17; a model without attention has no pictures."""
+    shown = [(kind, sample["row"]) for kind, of in samples.items() for sample in of[:number]]
+    if not shown or not exported.has("attend"):
+        return
+    for (kind, row), found in zip(shown, exported.attend([sources[row] for _, row in shown]), strict=True):
+        if 0 < len(found.target) <= MOST_PIECES and len(found.source) <= MOST_PIECES:
+            folder.mkdir(parents=True, exist_ok=True)
+            picture = draw_attention(found.source, found.target, found.attention)
+            write_atomically(folder / f"{kind}-{row}.png", picture)
+
+
+def write_hypotheses(path: Path, columns: Mapping[str, list[str]]) -> None:
+    """Writes columns of text as Parquet."""
+    path.parent.mkdir(exist_ok=True)
+    pq.write_table(pa.table(dict(columns)), path, compression="zstd")
+
+
+def write_json(path: Path, value: object) -> None:
+    """Writes a value as JSON that people can read."""
+    write_atomically(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())

@@ -299,6 +299,10 @@ class Exported:
             cause = str(error).partition("\n")[0]
             raise InputError("model", folder, "a SavedModel that nightshift exported", cause) from error
 
+    def has(self, name: str) -> bool:
+        """Whether there is a signature of that name."""
+        return name in self.loaded.signatures
+
     def translate(self, sentences: Sequence[str]) -> list[str]:
         """Translates some sentences at once."""
         return [best.text for best in self.best(sentences)]

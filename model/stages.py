@@ -1,12 +1,16 @@
 """The stages that learn: `train` and `evaluate`. Their bodies import TensorFlow; this module does not."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model.config import DeviceConfig, EvaluateConfig, TrainConfig
 from model.predecessor import Predecessor, predecessor_of, vectors_records
 from pipeline.manifest import Manifest, input_record
 from pipeline.quiet import tensorflow_quietly
 from pipeline.stage import Outcome, Outside, stage
+
+if TYPE_CHECKING:
+    from model.evaluate import Decode
 
 
 def look(config: TrainConfig, output_dir: Path, *inputs: Manifest) -> Outside:
@@ -56,12 +60,14 @@ def train(
     return train_and_export(config, shards, vocabulary, folder, devices, predecessor=predecessor)
 
 
-HELD_OUT = {"pairs": ("dev.parquet", "test.parquet")}  # what is read of the clean pairs
+HELD_OUT = {"pairs": ("*.parquet",)}  # what is read of the clean pairs
 
 
-@stage("evaluate", section="evaluate", version=1, takes=("model", "pairs"), makes="evaluation", reads=HELD_OUT)
-def evaluate(config: EvaluateConfig, model: Manifest, pairs: Manifest, *, folder: Path) -> Outcome:
-    """Scores the exported model on the held-out pairs, raw text to raw text.
+@stage("evaluate", section="evaluate", version=2, takes=("model", "pairs"), makes="evaluation", reads=HELD_OUT)
+def evaluate(
+    config: EvaluateConfig, model: Manifest, pairs: Manifest, *, folder: Path, decode: "Decode | None" = None
+) -> Outcome:
+    """Scores the exported model on the held-out sets, raw text to raw text.
 
     Called by the `retrain` flow after `train`, and as
 
@@ -69,11 +75,16 @@ def evaluate(config: EvaluateConfig, model: Manifest, pairs: Manifest, *, folder
 
     It writes:
 
-        evaluation.json        BLEU, chrF, loss and the metrics' signatures, for dev and test
+        evaluation.json            for each set: loss, BLEU, chrF and others with signatures, BLEU by length, ...
+        samples.json               the best, median and worst outputs of each set by chrF
         hypotheses/
-            dev.parquet        source, reference, hypothesis, in the order of the pairs
-            test.parquet
+            dev.parquet            source, reference, hypothesis, in the order of the pairs
+            test.parquet           and each set of `corpus.sets` by its name
+        attention/test/
+            best-17.png            what the translation of sentence 17 was written from
+
+    Large sets are translated by a Beam job, with the same result.
     """
     with tensorflow_quietly():
         from model.evaluate import evaluate_sets
-    return evaluate_sets(config, model, pairs, folder)
+    return evaluate_sets(config, model, pairs, folder, decode)

@@ -30,6 +30,12 @@ class BeamConfig(Frozen):
         description="Any other Beam option by its name, such as {region: europe-west1, temp_location: 'gs://bucket/tmp'}.",
     )
 
+    decode_from: int = Field(
+        20_000,
+        ge=0,
+        description="Sentences from which on a set is translated by a Beam job to be scored; fewer without one.",
+    )
+
     def processes(self, pairs: int) -> int:
         """With how many processes the local runner does a job of this many pairs.
 

@@ -36,8 +36,7 @@ def count_clean(folder: Path, read: int) -> dict[str, int]:
     if kept + sum(rejected.values()) != read:
         raise RuntimeError(f"{read} pairs were read, but {kept} kept and {rejected} rejected: some were lost")
     by_reason = {f"train.rejected.{reason}": rejected[reason] for reason in sorted(rejected)}
-    files = [folder / f"{split}.parquet" for split in ("dev", "test")]
-    held_out = {file.stem: count_pairs(file) for file in files if file.exists()}
+    held_out = {file.stem: count_pairs(file) for file in sorted(folder.glob("*.parquet"))}
     return {"train.read": read, "train.kept": kept, **by_reason, **held_out}
 
 
@@ -70,7 +69,7 @@ def check_rejected(config: CleanConfig, counts: dict[str, int]) -> None:
         raise InputError("clean.max_rejected", share, f"at most {100 * config.max_rejected:g} %", cause)
 
 
-def check_clean(config: CleanConfig, counts: dict[str, int], given: dict[str, list[SentencePair] | None]) -> None:
+def check_clean(config: CleanConfig, counts: dict[str, int], given: Mapping[str, list[SentencePair]]) -> None:
     """Raises `InputError` where cleaning left nothing to train on, or less to hold out than was asked for."""
     usable = counts["train.kept"] + counts.get("train.rejected.held_out", 0)
     if not usable:
@@ -79,12 +78,12 @@ def check_clean(config: CleanConfig, counts: dict[str, int], given: dict[str, li
         raise InputError("corpus.train", shown, "at least one pair that survives cleaning", cause)
     for split in ("test", "dev"):
         wanted = getattr(config.hold_out, split)
-        if given[split] is None and counts[split] < wanted:
+        if split not in given and counts[split] < wanted:
             allowed = f"fewer, as {counts[split]:,} were found among {usable:,} clean pairs"
             cause = f"few pairs share no sentence with another; or give a set of your own with corpus.{split}"
             raise InputError(f"clean.hold_out.{split}", wanted, allowed, cause)
     if not counts["train.kept"]:
-        cause = f"all {usable:,} clean pairs share a side with the dev or test set"
+        cause = f"all {usable:,} clean pairs share a side with a held-out set"
         raise InputError("clean.hold_out", "nothing left", "fewer pairs than the corpus has", cause)
 
 

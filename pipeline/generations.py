@@ -149,7 +149,7 @@ def reason_for(generations: int, new: Sequence[Part], left_out: list[Manifest], 
     phrases = []
     if left_out:
         gone = listed(gone_from(left_out[0], known))
-        why = f"{gone} is gone or changed" if gone else "the dev or test set or the order of the sources changed"
+        why = f"{gone} is gone or changed" if gone else "a held-out set or the order of the sources changed"
         numbers = f"generation {generations + 1}" if len(left_out) == 1 else f"generations {generations + 1} and on"
         everything = "" if generations else ", held-out sets and vocabulary too"
         phrases.append(f"{numbers} made anew{everything}, as {why}")

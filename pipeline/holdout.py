@@ -1,6 +1,6 @@
-"""The dev and the test set, and how they are kept out of training."""
+"""The sets that models are scored on, and how they are kept out of training."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Self
@@ -21,27 +21,26 @@ class HoldOutConfig(Frozen):
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """The dev and test sets, and what a training pair must not share with them.
+    """The held-out sets, and what a training pair must not share with them.
 
     Args:
-        dev: pairs to choose a model by.
-        test: pairs to judge it by.
-        sources: `side_hash` of every source side of both sets, as it stands and as cleaning would write it.
+        sets: the pairs of each by its name; "dev" is there to choose a model by, "test" and others to judge it by.
+        sources: `side_hash` of every source side of all sets, as it stands and as cleaning would write it.
         targets: the same of every target side.
     """
 
-    dev: tuple[SentencePair, ...]
-    test: tuple[SentencePair, ...]
+    sets: Mapping[str, tuple[SentencePair, ...]]
     sources: frozenset[int]
     targets: frozenset[int]
 
     @classmethod
-    def of(cls, dev: Iterable[SentencePair], test: Iterable[SentencePair], normalize: Callable[[str], str]) -> Self:
+    def of(cls, sets: Mapping[str, Iterable[SentencePair]], normalize: Callable[[str], str]) -> Self:
         """The sets and the hashes of their sides; `normalize` is what cleaning does to a side."""
-        sets = tuple(dev), tuple(test)
-        sides = [pair.source for pair in chain(*sets)], [pair.target for pair in chain(*sets)]
+        held_out = {name: tuple(pairs) for name, pairs in sets.items()}
+        pairs = list(chain.from_iterable(held_out.values()))
+        sides = [pair.source for pair in pairs], [pair.target for pair in pairs]
         forms = ({form for text in side for form in (text, normalize(text))} for side in sides)
-        return cls(*sets, *(frozenset(map(side_hash, side)) for side in forms))
+        return cls(held_out, *(frozenset(map(side_hash, side)) for side in forms))
 
 
 def hold_out(

@@ -22,6 +22,8 @@ from pipeline.running.worker_pool import prepare
 from pipeline.stage import Outcome, log, stage, verify
 from pipeline.vocabularies import Vocabularies
 
+HELD_OUT_FILES = "*.parquet"  # the training pairs that are to be kept out of them lie deeper
+
 
 class ShardConfig(StageConfig):
     """How token ids are written."""
@@ -37,7 +39,7 @@ def clean(
 
     One shuffle does it: a pair's content hash names its shard and its place there, so that the same pairs give the same
     bytes for every number of files and workers. A later generation is held against the keys of those before it, and
-    against the dev and test set of the first.
+    against the held-out sets of the first.
 
         nightshift clean --preset weather --set clean.max_words=60
 
@@ -46,7 +48,7 @@ def clean(
             rejects/part-00000-of-00008.parquet     the others, each with the reason
             keys/part-00000-of-00008.npy            what later generations must not bring again, uint8 [pairs, 16]
             dev.parquet                             of the first generation only
-            test.parquet
+            test.parquet                            and each set of `corpus.sets` by its name
             manifest.json
     """
     read = corpus.counts["train"]
@@ -57,9 +59,8 @@ def clean(
 
     generations = earlier.chain() if earlier else []
     verify(generations, "keys/*")
-    verify(generations[:1], "dev.parquet", "test.parquet")
-    source = generations[0] if generations else corpus
-    given = {split: given_pairs(source, split) for split in ("dev", "test")}
+    verify(generations[:1], HELD_OUT_FILES)
+    given = given_sets(generations[0] if generations else corpus)
     origins = origins_of(corpus)
     size = frame_size(corpus.facts)
     blocks = [
@@ -70,7 +71,7 @@ def clean(
     for label in unknown_languages(config, languages_of(corpus)[1 if size else 0 :]):
         log.warning("%-16s language  nothing is known of %s: its side is not checked for it", "clean", label)
     with runners.open_pipeline(beam, stage="clean", pairs=read) as job:
-        held_out = transforms.HoldOut(config, given["dev"], given["test"])
+        held_out = transforms.HoldOut(config, given)
         judge = ParDo(transforms.JudgeBlock(config, languages_of(corpus), held_out.candidates, read, size))
         judge = judge.with_output_types(transforms.ShardRows, **{transforms.CANDIDATES: bytes})
         listed = job | "list blocks" >> Create(blocks) | "spread blocks" >> Reshuffle()
@@ -173,7 +174,11 @@ def origins_of(corpus: Manifest) -> list[str]:
     return list(dict.fromkeys(part["origin"] for part in training_parts(corpus)))
 
 
-def given_pairs(made: Manifest, split: str) -> list[SentencePair] | None:
-    """The pairs of a set that the corpus brings or the first generation held out, None where there is no such set."""
-    files = [*made.paths(f"{split}-*.parquet"), *made.paths(f"{split}.parquet")]
-    return [pair for file in files for pair in read_pairs(file)] if files else None
+def given_sets(made: Manifest) -> dict[str, list[SentencePair]]:
+    """The sets that a corpus brings or the first generation held out, by name: of `test-000.parquet` it is "test"."""
+    sets: dict[str, list[SentencePair]] = {}
+    for file in made.paths(HELD_OUT_FILES):
+        name = file.stem.partition("-")[0]
+        if name != "train":
+            sets.setdefault(name, []).extend(read_pairs(file))
+    return sets

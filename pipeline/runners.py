@@ -73,7 +73,7 @@ class Job(beam.Pipeline):
 
 
 @contextmanager
-def open_pipeline(config: BeamConfig, *, stage: str, pairs: int) -> Iterator[Job]:
+def open_pipeline(config: BeamConfig, *, stage: str, pairs: int, unit: str = "pairs") -> Iterator[Job]:
     """A pipeline to be used in a `with` statement, which runs it at the end.
 
         with open_pipeline(config, stage="clean", pairs=22_000) as job:
@@ -87,6 +87,7 @@ def open_pipeline(config: BeamConfig, *, stage: str, pairs: int) -> Iterator[Job
         config: the runner.
         stage: what is shown before the progress.
         pairs: how many pairs the job will read, for the number of processes and the progress line.
+        unit: what they are to people, in the plural.
 
     Raises:
         InputError: a function of the job raised it; Beam itself would make something else of it.
@@ -99,7 +100,7 @@ def open_pipeline(config: BeamConfig, *, stage: str, pairs: int) -> Iterator[Job
             processes = config.processes(pairs)
             workers = stack.enter_context(pool.lease(processes)) if processes > 1 else []
             local = LocalRunner([RemoteWorker(worker) for worker in workers], pool.stop)
-        progress = stack.enter_context(JobProgress(stage, pairs))
+        progress = stack.enter_context(JobProgress(stage, pairs, unit))
         stack.enter_context(unwrapped())
         stack.enter_context(quiet_beam())
         job = Job(config, local, progress)

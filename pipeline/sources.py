@@ -8,6 +8,8 @@
         - {kind: table, path: web.tsv.zst, source: 3, target: 4, weight: 0.5}
         - {kind: tmx, path: gs://bucket/memory.tmx, target_language: de-CH}
       dev:  [{source: dev.en, target: dev.de}]
+      sets:
+        coco: [{source: coco.en, target: coco.de}]
 
 `pipeline/source_kinds.py` describes the kinds; each has its reader in `pipeline/readers/`.
 """
@@ -17,9 +19,10 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib import metadata
 from itertools import chain
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from pipeline.config import StageConfig
 from pipeline.errors import InputError
@@ -32,7 +35,7 @@ from pipeline.reading.places import places_of
 from pipeline.reading.source_kinds import GettextSource, PinyinSource, ReadingConfig, Source, TableSource, WeatherSource
 from pipeline.records import SentencePair, Unreadable
 
-SPLITS = ("train", "dev", "test")
+SPLITS: Final = ("train", "dev", "test")
 LONGEST_LICENCE: Final = 60  # characters; some packages put the whole text there
 READER_VERSION: Final = 1  # raised when a reader makes other pairs of the same bytes
 READERS: Final[Mapping[str, Callable[[Part], Blocks]]] = {
@@ -61,6 +64,15 @@ POLICIES: Final = {
 }
 
 
+def _is_free(name: str) -> str:
+    if name in SPLITS:
+        raise PydanticCustomError("set_name", "a name of its own, as corpus.{name} is there already", {"name": name})
+    return name
+
+
+SetName = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$"), AfterValidator(_is_free)]  # names files too
+
+
 class CorpusConfig(StageConfig):
     """Which text there is, in which languages."""
 
@@ -73,6 +85,10 @@ class CorpusConfig(StageConfig):
     train: tuple[Source, ...] = Field((), description="Sources of the training pairs.")
     dev: tuple[Source, ...] = Field((), description="Sources of the dev set; none: held out of the training pairs.")
     test: tuple[Source, ...] = Field((), description="Sources of the test set; none: held out of the training pairs.")
+    sets: dict[SetName, Annotated[tuple[Source, ...], Field(min_length=1)]] = Field(
+        {},
+        description="Sources of further sets by name: each is scored, and kept out of training like dev and test.",
+    )
     when_changed: Literal["add", "rebuild"] = Field(
         "add",
         description="A training file changed: keep its old pairs and add, or forget them and build anew.",
@@ -91,6 +107,9 @@ class CorpusConfig(StageConfig):
         for split in SPLITS:
             for index, source in enumerate(getattr(self, split)):
                 yield split, f"corpus.{split}[{index}]", source
+        for name, sources in self.sets.items():
+            for index, source in enumerate(sources):
+                yield name, f"corpus.sets.{name}[{index}]", source
 
     def languages_of(self, source: Source) -> tuple[str, str]:
         """What a source calls the two languages of the corpus."""

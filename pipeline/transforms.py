@@ -6,6 +6,7 @@ costs a fifth of what Beam's own bookkeeping would cost for each pair. Between w
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ from pipeline.vocabularies import Vocabularies
 Block = tuple[str, int, int]  # a Parquet file, the number of a row group in it, the rank of its origin
 ShardRows = tuple[int, bytes]  # a shard's number, packed rows for it
 
-HELD_OUT = "held_out"  # the origin of the dev and the test set
+HELD_OUT = "held_out"  # the origin of the sets that are scored
 CANDIDATES = "candidates"
 CANDIDATES_PER_PLACE = 20  # how many pairs are looked at for each place in a held-out set, as some share a side
 NO_KEYS = np.zeros((0, KEY_BYTES), np.uint8)
@@ -100,15 +101,13 @@ class HoldOut(beam.PTransform):
 
     Args:
         config: sizes of the sets.
-        dev: the dev set that the corpus brings, None to hold one out.
-        test: the test set that the corpus brings, None to hold one out.
+        given: the sets that the corpus brings, by name; without "dev" or "test" that one is held out.
     """
 
-    def __init__(self, config: CleanConfig, dev: list[SentencePair] | None, test: list[SentencePair] | None) -> None:
+    def __init__(self, config: CleanConfig, given: Mapping[str, list[SentencePair]]) -> None:
         super().__init__()
         self.config = config
-        self.dev = dev
-        self.test = test
+        self.given = given
 
     @property
     def candidates(self) -> int:
@@ -119,7 +118,7 @@ class HoldOut(beam.PTransform):
     def wanted(self) -> tuple[int, int]:
         """How many pairs are missing for dev and test."""
         sizes = self.config.hold_out
-        return sizes.dev if self.dev is None else 0, sizes.test if self.test is None else 0
+        return 0 if "dev" in self.given else sizes.dev, 0 if "test" in self.given else sizes.test
 
     def expand(self, candidates: PCollection[bytes]) -> PCollection[HeldOut]:
         return (
@@ -132,12 +131,8 @@ class HoldOut(beam.PTransform):
         """The given sets, and new ones where none is given."""
         rows = unpacked(candidates)
         pairs = map(SentencePair, rows["source"].to_pylist(), rows["target"].to_pylist())
-        dev, test = hold_out(pairs, *self.wanted, [*(self.dev or ()), *(self.test or ())])
-        return HeldOut.of(
-            dev if self.dev is None else self.dev,
-            test if self.test is None else self.test,
-            Normalizer(self.config.normalize),
-        )
+        dev, test = hold_out(pairs, *self.wanted, chain.from_iterable(self.given.values()))
+        return HeldOut.of({"dev": dev, "test": test} | dict(self.given), Normalizer(self.config.normalize))
 
 
 class Smallest(beam.CombineFn):
@@ -224,14 +219,14 @@ class WriteCleanShards(beam.PTransform):
 
 
 class WriteHeldOut(beam.PTransform):
-    """Writes the dev and the test set."""
+    """Writes the held-out sets."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.folder = folder
 
     def expand(self, held_out: PCollection[HeldOut]) -> PCollection[None]:
-        return held_out | "write dev and test" >> beam.Map(write_held_out, self.folder)
+        return held_out | "write held-out sets" >> beam.Map(write_held_out, self.folder)
 
 
 class EncodeShard(beam.DoFn):
@@ -303,6 +298,6 @@ def read_array(path: Path) -> npt.NDArray[Any]:
 
 
 def write_held_out(held_out: HeldOut, folder: Path) -> None:
-    """Writes both sets beside the training pairs."""
-    write_pairs(folder / "dev.parquet", held_out.dev, HELD_OUT)
-    write_pairs(folder / "test.parquet", held_out.test, HELD_OUT)
+    """Writes the sets beside the training pairs."""
+    for name, pairs in held_out.sets.items():
+        write_pairs(folder / f"{name}.parquet", pairs, HELD_OUT)

@@ -17,6 +17,7 @@ from flows.serving.batcher import Batcher, OverloadedError
 from flows.serving.config import ServeConfig
 from flows.serving.guard import Guard
 from flows.serving.in_service import How, InService, Translated
+from flows.use import check_source
 from pipeline.errors import InputError
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:"
@@ -69,7 +70,12 @@ def create_app(service: InService, config: ServeConfig, token: str | None) -> Fa
     async def translate(asked: Asked) -> dict[str, Any]:
         """Translates some sentences."""
         sentences = checked(asked.sentences, config)
+        for number, sentence in enumerate(sentences):
+            check_source(number, sentence, service.served.exported.frame_size)  # `InputError`, which is answered 422
         real = [sentence for sentence in sentences if sentence]
+        size = service.served.exported.frame_size
+        for number, sentence in enumerate(real if size else (), start=1):
+            check_source(number, sentence, size)  # or those of others would fail with them
         how = How(asked.n_best, asked.beam, asked.attention)
         found = iter(await batcher.ask(how, real) if real else [])
         answers = [next(found) if sentence else None for sentence in sentences]

@@ -1,7 +1,6 @@
 """What a service may be told, with ranges and units. Nothing heavy is imported here."""
 
 import ipaddress
-from collections.abc import Callable
 from typing import Any
 
 import click
@@ -40,17 +39,13 @@ class ServeConfig(Frozen):
             raise InputError("--host", self.host, "a loopback address, or a token that users must show", cause)
 
 
-def options(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds an option for each field."""
-    for name, field in reversed(ServeConfig.model_fields.items()):
+def options() -> list[click.Parameter]:
+    """An option for each field."""
+    made: list[click.Parameter] = []
+    for name, field in ServeConfig.model_fields.items():
         limits = {type(limit).__name__.lower(): limit for limit in field.metadata}
         low, high = (getattr(limits[side], side) if side in limits else None for side in ("ge", "le"))
         kinds: dict[Any, Any] = {int: click.IntRange(low, high), float: click.FloatRange(low, high), str: click.STRING}
-        command = click.option(
-            f"--{name.replace('_', '-')}",
-            type=kinds[field.annotation],
-            default=field.default,
-            show_default=True,
-            help=field.description,
-        )(command)
-    return command
+        option, kind = f"--{name.replace('_', '-')}", kinds[field.annotation]
+        made.append(click.Option([option], type=kind, default=field.default, show_default=True, help=field.description))
+    return made

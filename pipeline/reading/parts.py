@@ -37,7 +37,7 @@ class Part:
     """A piece of the corpus that comes and goes as a whole: a file, a pair of files, a package.
 
     Args:
-        split: train, dev or test.
+        split: train, dev, test or the name of a further set.
         name: dotted, for messages: `corpus.train[0]`.
         location: as people name it: `a.en.gz | a.de.gz`, `gs://bucket/a.tmx`, `package pypinyin`.
         digest: hexadecimal SHA-256 of the content: of the file's bytes, of the files' digests, of a package's version.

@@ -11,6 +11,10 @@ from pipeline.running.channel import Exchange
 from pipeline.running.messages import receive, send
 
 
+class WorkerLost(RuntimeError):  # noqa: N818 - what happened to a process; the job is at no fault
+    """A worker process ended in the middle of its work."""
+
+
 class RemoteWorker:
     """Runs bundles in the process at the end of a connection, and answers what it asks meanwhile."""
 
@@ -38,7 +42,7 @@ class RemoteWorker:
                 else:
                     raise RuntimeError(parts[0].decode())
         except (EOFError, ConnectionError):
-            raise RuntimeError(
+            raise WorkerLost(
                 "a worker process ended in the middle of its work, most likely for want of memory: "
                 "beam.workers=1 needs less"
             ) from None

@@ -87,17 +87,18 @@ def test_other_sounds_of_the_registered_model_are_written_too(config, night):
     texts = ["abc", "kjif", "dab"]
     sources = [to_text(spoken(text, chance)) for text in texts]
     chosen = use.Chosen(config.registry, None, "champion")
-    assert list(use.translate([sources[0], "", *sources[1:]], chosen)) == ["abc", "", "kjif", "dab"]
+    found = list(use.translate([sources[0], "", *sources[1:]], chosen, use.Wanted()))
+    assert [[one.text for one in each] for each in found] == [["abc"], [], ["kjif"], ["dab"]]
     longest = to_text(np.zeros((300, 6)))
     assert len(longest) > use.LONGEST
-    assert len(list(use.translate([longest], chosen))) == 1
+    assert len(list(use.translate([longest], chosen, use.Wanted()))) == 1
     for text, message in (
         ("Light rain.", "sentence 2 = Light rain.: expected frames of 6 numbers as letters"),
         (sources[0][:-8], "letters are not those of frames of 6 numbers"),
         (to_text(np.full((1, 6), np.inf)), "a number is infinite or none at all"),
     ):
         with pytest.raises(InputError, match=message):
-            list(use.translate([sources[0], text], chosen))
+            list(use.translate([sources[0], text], chosen, use.Wanted()))
 
 
 def test_padding_of_a_batch_changes_no_answer(night):

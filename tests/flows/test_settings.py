@@ -79,6 +79,12 @@ def test_an_override_is_yaml_at_a_dotted_key(override, expected):
         (f"corpus.train=[{{kind: pinyin, origin: {'x' * 101}}}]", r"\[0\].origin = x+: expected at most 100 char"),
         ("corpus.reading.longestline=1", "corpus.reading.longestline = 1: .*did you mean longest_line"),
         ("corpus.train=[{kind: weather, pears: 5}]", r"corpus.train\[0\].pears = 5: .*did you mean pairs"),
+        (
+            "corpus.sets={dev: [{source: a, target: b}]}",
+            "corpus.sets.dev = dev: expected a name of its own, as corpus.dev is",
+        ),
+        ("corpus.sets={coco: []}", r"corpus.sets.coco = \[\]: expected "),
+        ("corpus.sets={coco: [{sorce: x}]}", r"corpus.sets.coco\[0\].sorce = x: .*did you mean source"),
         ("train.steps", "--set = train.steps: expected section.key=value"),
         (".steps=1", "--set = .steps=1: expected section.key=value"),
         ("train=[", r"--set = train=\[: expected a value in YAML"),

@@ -176,6 +176,21 @@ def test_another_test_set_makes_everything_anew(nights):
     assert [made.counts for made in nights.ingest(**given).chain()] == [with_test.counts, {"train": 20}]
 
 
+def test_a_set_that_is_added_makes_everything_anew_and_later_nights_keep_out_of_it(nights):
+    nights.file("a.tsv", WEATHER[:200])
+    nights.night()
+    (nights.folder / "coco.tsv").write_text("".join(WEATHER[200:205]), encoding="utf-8")
+    given = {"sets": {"coco": [{"kind": "table", "path": str(nights.folder / "coco.tsv"), "source": 1, "target": 2}]}}
+    nights.said()
+    nights.night(**given)
+    assert nights.said()[0][2].endswith("as a held-out set or the order of the sources changed")
+    nights.file("b.tsv", WEATHER[203:250])
+    corpus, pairs, *_ = nights.night(**given)
+    assert [made.counts for made in corpus.chain()] == [{"train": 200, "coco": 5}, {"train": 47}]
+    assert pairs.counts["train.rejected.held_out"] >= 2
+    assert pairs.totals()["coco"] == 5
+
+
 def test_what_cannot_be_read_in_a_test_set_is_counted_and_not_scored(nights):
     nights.file("a.tsv", WEATHER[:200])
     (nights.folder / "test.tsv").write_text("".join(WEATHER[300:310]) + "no second column\n", encoding="utf-8")

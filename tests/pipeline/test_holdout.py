@@ -19,8 +19,8 @@ def test_test_is_taken_first_and_no_side_is_shared():
 def test_what_shares_a_side_with_a_held_out_pair_is_told():
     normalize = Judge(CleanConfig(), ("en", "de")).normalize
     dev, test = [SentencePair("one", "eins")], [SentencePair("two &amp; three", "zwei")]
-    held_out = HeldOut.of(dev, test, normalize)
-    assert (held_out.dev, held_out.test) == (tuple(dev), tuple(test))
+    held_out = HeldOut.of({"dev": dev, "test": test}, normalize)
+    assert held_out.sets == {"dev": tuple(dev), "test": tuple(test)}
     sources, targets = (set(map(side_hash, side)) for side in (["ONE.", "two & three"], ["Eins!", "zwei"]))
     assert sources <= held_out.sources
     assert targets == held_out.targets

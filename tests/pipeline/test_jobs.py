@@ -27,8 +27,8 @@ HERE = BeamConfig(workers=1)
 WEATHER = [(pair.source, pair.target) for pair in weather_pairs("en", "fr", 600, seed=5)]
 
 
-def corpus_of(folder, pairs, parts=1, **splits):
-    """A corpus of text files, the training pairs spread over some number of them."""
+def corpus_of(folder, pairs, parts=1, sets=(), **splits):
+    """A corpus of text files, the training pairs spread over some number of them; `sets` names further ones."""
     folder.mkdir(parents=True, exist_ok=True)
     sources = {}
     for split, number, rows in [("train", parts, pairs), *((name, 1, rows) for name, rows in splits.items())]:
@@ -39,7 +39,8 @@ def corpus_of(folder, pairs, parts=1, **splits):
             for side, name in enumerate(names):
                 name.write_text("".join(f"{row[side]}\n" for row in chosen), encoding="utf-8")
             sources[split].append({"source": str(names[0]), "target": str(names[1]), "origin": "weather"})
-    return ingest(CorpusConfig(**sources), output_dir=folder / "ingest")
+    further = {name: sources.pop(name) for name in sets}
+    return ingest(CorpusConfig(**sources, sets=further), output_dir=folder / "ingest")
 
 
 def config_for(dev=20, test=30, **fields):
@@ -103,6 +104,25 @@ def test_given_sets_are_used_as_they_are_and_kept_out_of_training(tmp_path):
     made = clean(config_for(dev=5), corpus, output_dir=tmp_path / "clean", beam=HERE)
     assert made.counts["train.rejected.held_out"] == 5 + 2
     assert [(pair.source, pair.target) for pair in pairs_of(made, "test.parquet")] == given
+
+
+def test_further_sets_are_held_out_under_their_names(tmp_path):
+    news, coco = [("Snow  tonight!", "Neige ce soir !"), ("", "")], WEATHER[:7]
+    leaks = [("snow tonight", "something else"), *WEATHER[:3]]
+    corpus = corpus_of(tmp_path, WEATHER[50:100] + leaks, sets=["news", "coco"], news=news, coco=coco)
+    assert corpus.counts == {"train": 54, "news": 2, "coco": 7}
+    made = clean(config_for(dev=5, test=5), corpus, output_dir=tmp_path / "clean", beam=HERE)
+    assert made.counts == {
+        "train.read": 54,
+        "train.kept": 40,
+        "train.rejected.held_out": 5 + 5 + 4,
+        "coco": 7,
+        "dev": 5,
+        "news": 2,
+        "test": 5,
+    }
+    assert [(pair.source, pair.target) for pair in pairs_of(made, "coco.parquet")] == coco
+    assert [(pair.source, pair.target) for pair in pairs_of(made, "news.parquet")] == news
 
 
 def test_a_dev_set_that_is_held_out_shares_nothing_with_a_given_test_set(tmp_path):

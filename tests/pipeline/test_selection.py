@@ -11,7 +11,7 @@ from pipeline.records import SentencePair, Verdict
 from pipeline.selection import Earlier, by_shard, judged_rows, keys_of, packed, select, smallest, unpacked
 
 NOTHING = Earlier(keys_of(np.zeros((0, 16), np.uint8)), np.zeros(0, np.uint64))
-NO_SETS = HeldOut((), (), frozenset(), frozenset())
+NO_SETS = HeldOut({}, frozenset(), frozenset())
 ORIGINS = ["first", "second"]
 
 
@@ -79,7 +79,7 @@ def test_what_an_older_generation_holds_does_not_come_again():
 
 
 def test_a_side_of_a_held_out_pair_is_not_trained_on_in_any_spelling():
-    sets = HeldOut.of([SentencePair("Light &amp; rain.", "Regen")], [], lambda text: text.replace("&amp;", "&"))
+    sets = HeldOut.of({"dev": [SentencePair("Light &amp; rain.", "Regen")]}, lambda text: text.replace("&amp;", "&"))
     texts = [("light & RAIN", "x"), ("light &amp; rain", "y"), ("z", "regen!"), ("light rain", "kept? no: & is a sign")]
     kept, rejected = chosen(CleanConfig(), (0, [*texts, ("other", "andere")]), held_out=sets)
     assert kept == [("other", "andere", "first")]
@@ -130,7 +130,7 @@ def test_the_smallest_are_distinct_and_were_not_rejected():
 )
 def test_nothing_is_lost_and_the_order_of_arrival_does_not_matter(texts, chance, deduplicate, limit):
     config = CleanConfig(deduplicate=deduplicate, max_targets_per_source=limit)
-    sets = HeldOut.of([SentencePair("b", "nothing")], [], str)
+    sets = HeldOut.of({"dev": [SentencePair("b", "nothing")]}, str)
     there = chosen(config, *((rank, [(source, target)]) for source, target, rank in texts), (0, []), held_out=sets)
     chance.shuffle(texts)
     back = chosen(config, *((rank, [(source, target)]) for source, target, rank in texts), (0, []), held_out=sets)

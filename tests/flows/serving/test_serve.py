@@ -53,10 +53,11 @@ def test_the_page_translates_shows_attention_and_follows_the_champion(
     assert rows == browser.see("document.querySelectorAll('article:first-child .target .piece').length")
     assert columns == browser.see("document.querySelectorAll('article:first-child .source .piece').length")
     assert browser.see("document.querySelector('tbody tr').className") == "on"
-    shades = browser.see(
-        "[...document.querySelectorAll('article:first-child .source .piece')].map(p => p.style.background)"
-    )
-    assert all(shade.startswith("rgb(var(--heat)") for shade in shades)
+    seen = "n => Number(getComputedStyle(n).backgroundColor.match(/[\\d.]+(?=\\)$)/)[0])"  # how strong a shade is
+    row = browser.see(f"[...document.querySelectorAll('tbody tr:first-child td')].map({seen})")
+    assert sum(row) == pytest.approx(1, abs=0.05)  # a distribution
+    words = browser.see(f"[...document.querySelectorAll('article:first-child .source .piece')].map({seen})")
+    assert words == pytest.approx([share / 2 for share in row], abs=0.011)  # paler, so that they can be read
     Registry(str(registry), "tiny").move_alias("champion", 2, expected=1, why="a test")
     wait_until(
         lambda: browser.see("about().then(() => document.querySelector('#about').textContent)") == "tiny, version 2"
