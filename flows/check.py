@@ -1,6 +1,8 @@
 """What is looked at before anything is started, so that a mistake costs seconds and not a night."""
 
 from flows.settings import RetrainConfig
+from model.devices import check_devices
+from model.predecessor import vectors_records
 from model.registry import Registry
 from pipeline.errors import InputError
 from pipeline.running.beam_options import check_beam
@@ -9,9 +11,11 @@ from pipeline.stage import make_folder
 
 
 def check(config: RetrainConfig) -> None:
-    """Raises `InputError` for unreadable sources, a runner that cannot start, and places that cannot be written."""
+    """Raises `InputError` for sources, devices and files that cannot be used, and places that cannot be written."""
     check_sources(config.corpus)
     check_weights(config)
+    check_devices(config.train, config.devices)
+    vectors_records(config.train)
     check_beam(config.beam)
     Registry(config.registry, config.name).check_writable()
     make_folder(config.workspace / config.name)

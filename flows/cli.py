@@ -106,17 +106,21 @@ def retrain(preset: str | None, file: Path | None, overrides: tuple[str, ...]) -
 def stage_command(name: str) -> click.Command:
     """The command of one stage, whose help is the stage's docstring."""
 
-    def run(preset: str | None, file: Path | None, overrides: tuple[str, ...]) -> None:
+    def run(preset: str | None, file: Path | None, overrides: tuple[str, ...], shards: str | None = None) -> None:
         from flows.dag import inputs_of, stage_named
         from flows.settings import load
+        from model.shards import fetch_with_vocabulary
 
         config = load(preset, file, overrides)
         stage = stage_named(name)
-        made = config.run(stage, *inputs_of(stage, config))
+        made = config.run(stage, *(fetch_with_vocabulary(shards) if shards else inputs_of(stage, config)))
         click.echo(made.directory)
 
     command = StagePage(name.replace("_", "-"), stage=name, callback=run)
     configured(command)
+    if name == "train":
+        elsewhere = "Shards of another workspace, gs://bucket/.../shard/FINGERPRINT, with its vocabulary."
+        click.option("--shards", metavar="LOCATION", help=elsewhere)(command)
     command.params.reverse()
     return command
 

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from flows.who import who
 from model.card import CardConfig
 from model.config import DeviceConfig, EvaluateConfig, TrainConfig
+from model.predecessor import within
 from model.promotion import RegisterConfig
 from pipeline.beam_config import BeamConfig
 from pipeline.cleaning import CleanConfig
@@ -104,10 +105,12 @@ class RetrainConfig(Frozen):
     def section(self, stage: Stage[Any]) -> StageConfig:
         """The part of the configuration that says what a stage computes."""
         config: StageConfig = getattr(self, stage.section)
-        weights = weights_of(self.corpus)
-        if isinstance(config, TrainConfig) and weights:  # given with the sources, but it is the training that uses them
-            return config.model_copy(update={"weights": weights | config.weights})
-        return config
+        if not isinstance(config, TrainConfig):
+            return config
+        weights = weights_of(self.corpus)  # given with the sources, but it is the training that uses them
+        if weights:
+            config = config.model_copy(update={"weights": weights | config.weights})
+        return within(config, self.registry, self.name)
 
     def folder(self, stage: Stage[Any]) -> Path:
         """Where a stage keeps its outputs."""

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from model.linear import linear
 
-MASKED = -1e9  # a score that no softmax lets through, yet finite: -inf - -inf would be no number
+MASKED = -3e4  # a score that no softmax lets through, yet finite in float16 too: -inf - -inf would be no number
 
 
 class Memory(NamedTuple):

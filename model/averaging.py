@@ -28,7 +28,9 @@ class Candidates:
 
     def current(self, trainer: Trainer) -> Arrays:
         """The weights to measure now."""
-        return chosen(trainer.state() | self.state_of_recent())
+        parts = {"weight": trainer.model_weights(), "average": trainer.moving_average()}
+        named = {f"{part}/{path}": values for part, found in parts.items() for path, values in found.items()}
+        return chosen(named | self.state_of_recent())
 
     def state_of_recent(self) -> Arrays:
         """The recent weights by name."""

@@ -7,6 +7,8 @@ from pydantic_core import PydanticCustomError
 
 from pipeline.config import Frozen, StageConfig
 
+ReadSide = Literal["source", "target"]  # which tokens are read; what is written has a side of its own, the output
+
 
 class ModelConfig(Frozen):
     """The network. What a field means nothing for does not read it; its description says for what it counts."""
@@ -86,6 +88,26 @@ class ModelConfig(Frozen):
         return heads
 
 
+class VectorsConfig(Frozen):
+    """Token vectors of one side that were learned elsewhere."""
+
+    path: str = Field("", description="Text file in the form of word2vec or GloVe; empty: vectors are drawn.")
+    frozen: bool = Field(False, description="Whether the vectors that were found stay as they are in training.")
+
+
+class SideVectors(Frozen):
+    """Token vectors from files; a shared table (train.model.tied) takes those of one side."""
+
+    source: VectorsConfig = VectorsConfig()
+    target: VectorsConfig = VectorsConfig()
+
+    @property
+    def given(self) -> dict[ReadSide, VectorsConfig]:
+        """The sides that have a file."""
+        sides: dict[ReadSide, VectorsConfig] = {"source": self.source, "target": self.target}
+        return {side: vectors for side, vectors in sides.items() if vectors.path}
+
+
 class SearchConfig(Frozen):
     """How the exported model looks for its answer. It is part of the artefact, so what is scored is what is served."""
 
@@ -109,6 +131,11 @@ class TrainConfig(StageConfig):
         description="Tokens, or positions of frames, that a batch holds on its longer side, padding included.",
     )
     accumulate: int = Field(1, ge=1, le=10_000, description="Batches that one update is made from.")
+    shapes: Literal["dynamic", "fixed"] = Field(
+        "dynamic",
+        description="Of batches: as their pairs need it, or at most twelve fixed ones, which compilers want. About a "
+        "tenth of these is padding, which costs time wherever nothing is compiled.",
+    )
     max_length: int = Field(
         150,
         ge=1,
@@ -154,9 +181,19 @@ class TrainConfig(StageConfig):
         description="Measurements without a lower dev loss after which training ends with the best weights; 0: never.",
     )
     warm_start: str = Field(
-        "", description="Folder of a finished output of train whose weights it begins with; empty: random ones."
+        "",
+        coerce_numbers_to_str=True,
+        description="Model whose weights it begins with: champion, another alias or a version's number in the night's "
+        "registry, REGISTRY/NAME@champion, or the folder of a finished output of train; empty: random ones.",
     )
-    keep_optimizer: bool = Field(False, description="Whether a warm start takes over Adam's averages too.")
+    vectors: SideVectors = Field(
+        SideVectors(),
+        description="Vectors that a new network begins with; those a warm start brings replace them, unless frozen.",
+    )
+    keep_optimizer: bool = Field(
+        False,
+        description="Whether Adam's averages are kept beside the weights, thrice the size, and taken by a warm start.",
+    )
     weights: dict[str, Annotated[float, Field(gt=0, le=100)]] = Field(
         {},
         description="How often an origin's pairs are seen in an epoch, from corpus.train; 0.5: a fixed half.",
@@ -173,8 +210,12 @@ class TrainConfig(StageConfig):
         return checkpoints
 
     def canonical(self) -> dict[str, Any]:
-        """The configuration without the folder it begins from: it is the model in it that counts, not its place."""
-        return {name: value for name, value in super().canonical().items() if name != "warm_start"}
+        """The configuration without the places of what it begins from: it is their content that counts."""
+        fields = super().canonical()
+        del fields["warm_start"]
+        for side in fields["vectors"].values():
+            del side["path"]
+        return fields
 
 
 class EvaluateConfig(StageConfig):
@@ -210,9 +251,20 @@ class DeviceConfig(Frozen):
     Without dropout any number of replicas takes the same step; with dropout each replica draws masks of its own.
     """
 
-    strategy: Literal["one", "mirrored", "multi_worker"] = Field(
+    strategy: Literal["one", "mirrored", "multi_worker", "tpu"] = Field(
         "one",
-        description="One device, a copy of the model on each device of this machine, or one on each worker.",
+        description="One device, a copy of the model on each device of this machine, on each worker, or on each core "
+        "of a TPU.",
+    )
+    tpu: str = Field(
+        "local",
+        min_length=1,
+        description="The TPU of `tpu`: its name, its address grpc://host:port, or local for that of this machine.",
+    )
+    compile: bool = Field(
+        False,
+        description="Whether XLA compiles the step, once for each of train.shapes=fixed; for GPUs. A CPU is slower "
+        "with it and takes some seconds for each shape, a TPU compiles always.",
     )
     replicas: int = Field(
         0, ge=0, le=64, description="Devices of `mirrored`; 0: all GPUs, or without any, one part of the CPU per core."
@@ -224,7 +276,10 @@ class DeviceConfig(Frozen):
         description="Processes of `multi_worker` to start on this machine's CPU; 0: the cluster of TF_CONFIG.",
     )
     join_seconds: int = Field(
-        120, ge=1, le=86_400, description="Time within which all workers of `multi_worker` must have joined."
+        120,
+        ge=1,
+        le=86_400,
+        description="Time within which all workers of `multi_worker` must have joined, or a TPU must answer.",
     )
     threads: int = Field(0, ge=0, le=1024, description="Threads of one operation; 0: as many as the machine has cores.")
 

@@ -18,7 +18,16 @@ def inside(dropout: Dropout | None, part: int) -> Dropout | None:
     """The dropout of one part of a network, whose places have masks of their own."""
     if dropout is None:
         return None
-    return dropout._replace(seed=tf.random.experimental.stateless_fold_in(dropout.seed, part))
+    return dropout._replace(seed=folded(dropout.seed, part))
+
+
+def folded(seed: tf.Tensor, part: tf.Tensor | int) -> tf.Tensor:
+    """The seed of a part, drawn from that of the whole, int32 `[2]`, and the part's number.
+
+    As `tf.random.experimental.stateless_fold_in`, but never negative: from a negative seed XLA draws other numbers.
+    """
+    drawn = tf.random.stateless_uniform([], seed, minval=None, maxval=None, dtype=tf.int32)
+    return tf.stack([tf.bitwise.bitwise_and(drawn, tf.int32.max), part])
 
 
 def drop(values: tf.Tensor, dropout: Dropout | None, place: int, same_along: int | None = None) -> tf.Tensor:
@@ -38,7 +47,7 @@ def mask(shape: list[tf.Tensor | int], dropout: Dropout | None, place: int) -> t
     """
     if dropout is None or dropout.rate == 0:
         return None
-    seed = tf.random.experimental.stateless_fold_in(dropout.seed, place)
+    seed = folded(dropout.seed, place)
     size = tf.reduce_prod(tf.stack(shape))
     draws = tf.random.stateless_uniform([(size + 3) // 4], seed, minval=None, maxval=None, dtype=tf.uint64)
     bits = tf.reshape(tf.bitcast(draws, tf.uint16), [-1])[:size]

@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from model.config import ReadSide, TrainConfig
 from model.network import Network, Side
 from pipeline.errors import InputError
+from pipeline.vocabularies import Vocabularies
 from pipeline.vocabulary import EOS, SPACE, Vocabulary
 
 PARAMETER = "train.vectors"
@@ -25,6 +27,22 @@ class Vectors(NamedTuple):
 
     tokens: np.ndarray[Any, np.dtype[np.int64]]  # [N], in order
     values: np.ndarray[Any, np.dtype[np.float32]]  # [N, E]
+
+
+def vectors_of(config: TrainConfig, pieces: Vocabularies, frame_size: int = 0) -> dict[ReadSide, Vectors]:
+    """What the files of a configuration know of the vocabularies, by side.
+
+    Raises:
+        InputError: a file as below, two of them for one table, or one for frames.
+    """
+    given, width = config.vectors.given, config.model.embedding_size
+    if frame_size and "source" in given:
+        raise InputError("train.vectors.source.path", given["source"].path, "no file", "the sources are frames")
+    if len(given) > 1 and config.model.tied and pieces.are_shared:
+        allowed = "a file of one side, or train.model.tied=false or vocabulary.separate=true beside it"
+        raise InputError("train.vectors.source.path", config.vectors.source.path, allowed, "both sides share a table")
+    vocabularies = {"source": pieces.source, "target": pieces.target}
+    return {side: read_vectors(Path(one.path), vocabularies[side], width) for side, one in given.items()}
 
 
 def fill(model: Network, vectors: Vectors, side: Side, *, is_frozen: bool = False) -> None:

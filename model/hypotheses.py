@@ -9,14 +9,13 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from model.attention import MASKED
 from pipeline.vocabulary import EOS, PAD
 
 State = Any  # a nest of tensors whose first dimension is N; another one that grows must be None in the static shape
 Step = Callable[[tf.Tensor, State], tuple[tf.Tensor, State]]  # see model/search.py
 Observe = Callable[[State], tf.Tensor]  # the state after a step to the attention weights of that step, [N, S]
 
-IMPOSSIBLE = MASKED  # a log-probability that nothing possible is below, finite so that sums stay numbers
+IMPOSSIBLE = -1e9  # a log-probability that nothing possible is below, finite so that sums stay numbers
 
 
 class Found(NamedTuple):

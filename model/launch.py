@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import threading
 import time
 from contextlib import suppress
 from typing import Any
@@ -20,12 +21,14 @@ def build_strategy(config: DeviceConfig) -> tf.distribute.Strategy:
     the threads it had, which costs time only; of too few devices it is told.
 
     Raises:
-        InputError: there are fewer devices than replicas are asked for, no cluster, or a worker did not join.
+        InputError: there are fewer devices than replicas are asked for, no cluster or TPU, or a worker did not join.
     """
     with suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(config.threads)
     if config.strategy == "multi_worker":
         return join_cluster(config)
+    if config.strategy == "tpu":
+        return find_tpu(config)
     gpus = tf.config.list_physical_devices("GPU")
     replicas = 1 if config.strategy == "one" else config.replicas or len(gpus) or os.cpu_count() or 1
     with suppress(RuntimeError):
@@ -58,6 +61,38 @@ def join_cluster(config: DeviceConfig) -> tf.distribute.Strategy:
         cause = f"{', '.join(missing)} cannot be reached; all were started?"
         raise InputError("devices.strategy", config.strategy, allowed, cause)
     return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def find_tpu(config: DeviceConfig) -> tf.distribute.Strategy:
+    """Connects to a TPU and sets it up.
+
+    Nothing of this but its failing was ever run by the project's tests, for want of a TPU: what a training step does is
+    compiled by XLA on CPUs there, and under `mirrored`, which shares batches out in the same way.
+
+    Raises:
+        InputError: no TPU answers in time.
+    """
+    answer: list[tf.distribute.Strategy | Exception] = []
+
+    def connect() -> None:
+        try:
+            resolver = tf.distribute.cluster_resolver.TPUClusterResolver(config.tpu)
+            if config.tpu != "local":
+                tf.config.experimental_connect_to_cluster(resolver)
+            tf.tpu.experimental.initialize_tpu_system(resolver)
+            answer.append(tf.distribute.TPUStrategy(resolver))
+        except (ValueError, ImportError, OSError, RuntimeError, tf.errors.OpError) as error:
+            answer.append(error)
+
+    # TensorFlow asks again and again, and nothing can interrupt it; the thread ends with the process.
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(config.join_seconds)
+    found = answer[0] if answer else TimeoutError(f"no answer within {config.join_seconds} s (devices.join_seconds)")
+    if isinstance(found, Exception):
+        cause = str(found).partition("\n")[0]
+        raise InputError("devices.tpu", config.tpu, "a TPU that can be reached", cause) from found
+    return found
 
 
 def wait_for(workers: list[str], own: str, seconds: float) -> list[str]:

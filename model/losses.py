@@ -1,11 +1,13 @@
 """The loss: cross-entropy as a sum over real tokens, to be divided once.
 
-Letters: N tokens, F width of what the softmax sees, V tokens of the vocabulary.
+Letters: N tokens, F width of what the softmax sees, V tokens of the vocabulary, C chunks of R tokens.
 """
 
 from typing import Any
 
 import tensorflow as tf
+
+from pipeline.vocabulary import PAD
 
 CHUNK_BYTES = 1 << 25  # of logits at a time: all of a batch would be written and read again from main memory
 
@@ -26,19 +28,21 @@ def summed_cross_entropy(
         (1 - smoothing) (log sum exp z - z_t) + smoothing (log sum exp z - m) = cross-entropy + smoothing (z_t - m)
 
     The second part and its gradient need two products of width F, and no pass over V logits. The first part is worked
-    out some rows at a time, loss and gradient together, so that no more than `CHUNK_BYTES` of logits exist.
+    out some rows at a time, loss and gradient together, so that no more than `CHUNK_BYTES` of logits exist. Padding
+    among the tokens has no loss; with a static N everything is of a static shape, as compilers want it.
 
     Args:
         features: `[N, F]`.
         table: the vectors of the vocabulary, `[V, F]`.
         bias: `[V]`.
-        targets: the true tokens, int32 `[N]`.
+        targets: the true tokens, int32 `[N]`; `PAD` where there is none.
         label_smoothing: share of the target that is spread over the vocabulary.
     """
+    real = tf.cast(tf.not_equal(targets, PAD), tf.float32)
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def summed(features: tf.Tensor, table: tf.Tensor, bias: tf.Tensor) -> Any:
-        loss, at_features, at_table, at_bias = in_chunks(features, table, bias, targets)
+        loss, at_features, at_table, at_bias = in_chunks(features, table, bias, targets, real)
 
         def backward(change: tf.Tensor) -> tuple[tf.Tensor, ...]:
             return change * at_features, change * at_table, change * at_bias
@@ -50,29 +54,38 @@ def summed_cross_entropy(
         return loss
     true = tf.reduce_sum(features * tf.gather(table, targets), axis=1) + tf.gather(bias, targets)
     mean = tf.linalg.matvec(features, tf.reduce_mean(table, axis=0)) + tf.reduce_mean(bias)
-    return loss + label_smoothing * tf.reduce_sum(true - mean)
+    return loss + label_smoothing * tf.reduce_sum((true - mean) * real)
 
 
-def in_chunks(features: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """The sum of the cross-entropies, and its gradients at features, table and bias."""
+def in_chunks(
+    features: tf.Tensor, table: tf.Tensor, bias: tf.Tensor, targets: tf.Tensor, real: tf.Tensor
+) -> tuple[tf.Tensor, ...]:
+    """The sum of the cross-entropies, and its gradients at features, table and bias; `real` is 0 where none counts."""
     vocabulary, width = table.shape
-    rows = max(1, CHUNK_BYTES // (4 * vocabulary))
-    tokens = tf.shape(features)[0]
-    chunks = (tokens + rows - 1) // rows
+    tokens = features.shape[0] or tf.shape(features)[0]
+    chunks = tokens // max(1, CHUNK_BYTES // (4 * vocabulary)) + 1
+    rows = (tokens + chunks - 1) // chunks
+    filling = chunks * rows - tokens  # all chunks are equally long, the last one with some rows that do not count
+
+    def parted(values: tf.Tensor, *more: int) -> tf.Tensor:
+        return tf.reshape(tf.pad(values, [[0, filling], *([0, 0] for _ in more)]), [chunks, rows, *more])
+
+    parts, trues, reals = parted(features, width), parted(targets), parted(real)  # [C, R, F], [C, R], [C, R]
 
     def add(chunk: tf.Tensor, loss: tf.Tensor, at_features: Any, at_table: tf.Tensor, at_bias: tf.Tensor) -> Any:
-        part, true = (values[chunk * rows : (chunk + 1) * rows] for values in (features, targets))
+        part, counts = parts[chunk], reals[chunk, :, tf.newaxis]
         logits = tf.matmul(part, table, transpose_b=True) + bias
-        losses, change = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(features=logits, labels=true)
+        losses, change = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(features=logits, labels=trues[chunk])
+        # What does not count is left out of the products with `change`, and not by a pass over its V columns.
         return (
             chunk + 1,
-            loss + tf.reduce_sum(losses),
-            at_features.write(chunk, tf.matmul(change, table)),
-            at_table + tf.matmul(change, part, transpose_a=True),
-            at_bias + tf.reduce_sum(change, axis=0),
+            loss + tf.reduce_sum(losses * reals[chunk]),
+            at_features.write(chunk, tf.matmul(change, table) * counts),
+            at_table + tf.matmul(change, part * counts, transpose_a=True),
+            at_bias + tf.squeeze(tf.matmul(change, counts, transpose_a=True), 1),
         )
 
-    room = tf.TensorArray(tf.float32, size=chunks, infer_shape=False, element_shape=[None, width])
+    room = tf.TensorArray(tf.float32, size=chunks, element_shape=parts.shape[1:])
     nothing = tf.constant(0.0), room, tf.zeros_like(table), tf.zeros_like(bias)
     _, loss, at_features, at_table, at_bias = tf.while_loop(lambda chunk, *_: chunk < chunks, add, (0, *nothing))
-    return loss, tf.reshape(at_features.concat(), [tokens, width]), at_table, at_bias
+    return loss, tf.reshape(at_features.stack(), [-1, width])[:tokens], at_table, at_bias

@@ -21,10 +21,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from model.attention import MASKED
 from model.config import ModelConfig
 from model.dropout import Dropout
 from model.frames import Frames
+from model.hypotheses import IMPOSSIBLE
 from pipeline.vocabulary import BOS, PAD, UNK
 
 Memory = Any  # any nest of tensors whose first dimension is the sentence
@@ -105,6 +105,18 @@ class Network(keras.layers.Layer, ABC):  # type: ignore[misc]
         features = self.read_out(tf.gather_nd(decoded, real), dropout)
         return features, tf.gather_nd(targets, real), real[:, 0]
 
+    def features_everywhere(
+        self, sources: tf.Tensor, targets: tf.Tensor, dropout: Dropout | None
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """What the softmax sees at all targets, `[B*T, F]`, and those, `[B*T]`, padding too, so that shapes are fixed.
+
+        What is at padding means nothing.
+        """
+        decoded = self.decode(*self.encode(sources, dropout), targets, dropout)
+        tokens = tf.reshape(targets, [-1])
+        features = self.read_out(tf.reshape(decoded, [tokens.shape[0] or -1, decoded.shape[-1]]), dropout)
+        return features, tokens
+
     def predict(
         self, sources: tf.Tensor, targets: tf.Tensor, dropout: Dropout | None
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -119,7 +131,7 @@ class Network(keras.layers.Layer, ABC):  # type: ignore[misc]
         """
         decoded, state = self.advance(memory, state, tokens)
         logits = self.logits(self.read_out(decoded, None))
-        never = tf.scatter_nd([[PAD], [UNK], [BOS]], [MASKED] * 3, [tf.shape(logits)[1]])
+        never = tf.scatter_nd([[PAD], [UNK], [BOS]], [IMPOSSIBLE] * 3, [tf.shape(logits)[1]])
         return tf.nn.log_softmax(logits) + never, state
 
     @property

@@ -19,6 +19,24 @@ from pipeline.reading.cache import cache_folder
 from pipeline.storage import Storage, check_name, open_storage
 
 
+def fetch_with_vocabulary(location: str) -> tuple[Manifest, Manifest]:
+    """The shards at gs://bucket/.../shard/5b7e0c44d1a9 and the vocabulary of their ids, which is what `train` takes.
+
+    The vocabulary lies where a workspace has it: in `build_vocabulary/`, beside the folder of all shards.
+
+    Raises:
+        InputError: as `fetch`, or what lies there are no shards.
+        ConnectionError: the service did not answer.
+    """
+    shards = fetch(location)
+    record = shards.inputs.get("vocabulary")
+    if shards.kind != "shards" or record is None:
+        raise InputError("shards", location, "an output of shard", f"this is one of {shards.stage}")
+    workspace = location.rstrip("/").rsplit("/", 2)[0]
+    name = manifests.folder_of(Path("build_vocabulary"), record.fingerprint)
+    return shards, fetch(f"{workspace}/{name.as_posix()}")
+
+
 def fetch(location: str) -> Manifest:
     """The output at gs://bucket/.../5b7e0c44d1a9, and the generations before it, as folders in the cache.
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from model.config import DeviceConfig, EvaluateConfig, TrainConfig
-from model.predecessor import predecessor_of
+from model.predecessor import Predecessor, predecessor_of, vectors_records
 from pipeline.manifest import Manifest, input_record
 from pipeline.quiet import tensorflow_quietly
 from pipeline.stage import Outcome, Outside, stage
@@ -13,27 +13,36 @@ if TYPE_CHECKING:
     from model.evaluate import Decode
 
 
-def look(config: TrainConfig, output_dir: Path) -> Outside:
-    """The model that a training begins with."""
-    found = predecessor_of(config)
-    return Outside({"warm_start": input_record(found)} if found else {})
+def look(config: TrainConfig, output_dir: Path, *inputs: Manifest) -> Outside:
+    """What a training begins with: an earlier model, and token vectors."""
+    records = vectors_records(config)
+    found = predecessor_of(config, {made.kind: input_record(made) for made in inputs} | records)
+    return Outside(records | ({"warm_start": found.record} if found else {}), given={"predecessor": found})
 
 
 @stage("train", section="train", version=3, takes=("shards", "vocabulary"), makes="model", resumes=True, outside=look)
 def train(
-    config: TrainConfig, shards: Manifest, vocabulary: Manifest, *, folder: Path, devices: DeviceConfig
+    config: TrainConfig,
+    shards: Manifest,
+    vocabulary: Manifest,
+    *,
+    folder: Path,
+    devices: DeviceConfig,
+    predecessor: Predecessor | None = None,
 ) -> Outcome:
     """Trains a sequence-to-sequence model and exports it.
 
     Called by the `retrain` flow after `shard`, and as
 
         nightshift train --preset weather --set train.steps=2000
+        nightshift train --preset weather --shards gs://corpora/weather-en-fr/shard/5b7e0c44d1a9
 
     It writes:
 
         export/...                        the SavedModel: raw text in, raw text out
         vocabulary.model                  the SentencePiece model that is inside the export; with vocabulary.separate
                                           source.model and target.model instead
+        weights.npz                       the exported weights once more, for another training to begin with
         history.json                      step, loss, dev loss, step size, tokens and seconds, one row a measurement
         loss.png                          the same as a picture
         tensorboard/...                   loss, step size, gradient norm, tokens a second, input wait, use of the device
@@ -48,7 +57,7 @@ def train(
     """
     with tensorflow_quietly():
         from model.training import train_and_export
-    return train_and_export(config, shards, vocabulary, folder, devices)
+    return train_and_export(config, shards, vocabulary, folder, devices, predecessor=predecessor)
 
 
 HELD_OUT = {"pairs": ("*.parquet",)}  # what is read of the clean pairs

@@ -9,7 +9,7 @@ replica draws masks of its own. Batches that are accumulated are added up before
 larger batch for the same reason.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from math import isfinite, nan
 from typing import Any, NamedTuple
@@ -20,13 +20,15 @@ import tensorflow as tf
 from model.architectures import build_model
 from model.batches import Batch
 from model.checkpoints import Arrays
-from model.config import TrainConfig
-from model.dropout import Dropout
+from model.config import ReadSide, TrainConfig
+from model.dropout import Dropout, folded
+from model.embeddings import Vectors, fill
 from model.losses import summed_cross_entropy
 from model.optimizer import adam, corrected, decay_at, follow
 from model.precision import LossScale, check_precision, computing_in
 from model.schedules import learning_rate
 from pipeline.errors import InputError
+from pipeline.vocabulary import PAD
 
 IDS = tf.TensorSpec([None, None], tf.int32)  # dynamic: one trace serves all shapes of batches
 
@@ -65,6 +67,8 @@ class Trainer:
         strategy: of the devices.
         source_vocabulary: the same of the sources' own one, None where they share the targets'.
         frame_size: numbers of a frame, where sources are frames and no tokens; otherwise 0.
+        vectors: of tokens, by side, that the new model has in place of its own.
+        compiles: whether XLA makes one program of what a replica does; needs batches of fixed shapes.
     """
 
     def __init__(
@@ -74,6 +78,9 @@ class Trainer:
         strategy: tf.distribute.Strategy,
         source_vocabulary: int | None = None,
         frame_size: int = 0,
+        *,
+        vectors: Mapping[ReadSide, Vectors] | None = None,
+        compiles: bool = False,
     ) -> None:
         check_precision(config)
         self.config = config
@@ -84,6 +91,8 @@ class Trainer:
         self.scale = LossScale() if config.precision == "float16" else LossScale(1.0)
         with strategy.scope():
             self.model = build_model(config.model, vocabulary, config.seed, source_vocabulary, frame_size)
+            for side, found in (vectors or {}).items():
+                fill(self.model, found, side, is_frozen=config.vectors.given[side].frozen)
             # Keras' variables wrap TensorFlow's, which the tape and the strategy work with.
             self.weights = {weight.path: weight.value for weight in self.model.trainable_variables}
             self.means, self.squares = (
@@ -102,9 +111,11 @@ class Trainer:
         parts = {"weight": self.weights, "mean": self.means, "square": self.squares, "average": self.averages}
         self._changing = {f"{part}/{path}": value for part, values in parts.items() for path, value in values.items()}
         read = tf.TensorSpec([None, None, frame_size]) if frame_size else IDS
-        self._compiled_step = tf.function(self._step, input_signature=[read, IDS, GIVEN])
-        self._compiled_hold = tf.function(self._hold, input_signature=[read, IDS, GIVEN])
-        self._compiled_sums = tf.function(self._sums, input_signature=[read, IDS])
+        batch = None if config.shapes == "fixed" else [read, IDS]
+        self._compiled_step = tf.function(self._step, input_signature=batch and [*batch, GIVEN])
+        self._compiled_hold = tf.function(self._hold, input_signature=batch and [*batch, GIVEN])
+        self._compiled_sums = tf.function(self._sums, input_signature=batch)
+        self._differentiate = tf.function(self._differentiated, jit_compile=True) if compiles else self._differentiated
 
     def step(self, batch: Batch, step: int, factor: float = 1.0, *, asks: bool = False, is_real: bool = True) -> Step:
         """Updates the weights from a batch and those that are held.
@@ -240,16 +251,19 @@ class Trainer:
     def _summed_gradients(self, sources: tf.Tensor, targets: tf.Tensor, given: Given) -> tf.Tensor:
         """This replica's sums over its tokens, `[P + 3]`: gradients, loss, tokens, requests to end."""
         replica = tf.distribute.get_replica_context()
-        seed = tf.random.experimental.stateless_fold_in(
-            tf.stack([self.config.seed, given.draw]), replica.replica_id_in_sync_group
-        )
+        seed = folded(tf.stack([self.config.seed, given.draw]), replica.replica_id_in_sync_group)
+        found = self._differentiate(*self._share(sources, targets), seed, given.scale)
+        # A worker has as many replicas as it has devices, and what they all say comes to more than 0 all the same.
+        return tf.concat([found, [given.asks]], axis=0)
+
+    def _differentiated(self, sources: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
+        """Gradients of the scaled loss, the loss, the number of tokens, `[P + 2]`."""
         with tf.GradientTape() as tape:
             dropout = Dropout(self.config.model.dropout, seed)
-            loss, tokens = self._losses(*self._share(sources, targets), self.config.label_smoothing, dropout)
-            scaled = loss * given.scale
+            loss, tokens = self._losses(sources, targets, self.config.label_smoothing, dropout)
+            scaled = loss * scale
         gradients = [tf.convert_to_tensor(slope) for slope in tape.gradient(scaled, list(self.weights.values()))]
-        # A worker has as many replicas as it has devices, and what they all say comes to more than 0 all the same.
-        return tf.concat([*(tf.reshape(slope, [-1]) for slope in gradients), [loss, tokens, given.asks]], axis=0)
+        return tf.concat([*(tf.reshape(slope, [-1]) for slope in gradients), [loss, tokens]], axis=0)
 
     def _sums(self, sources: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
         """Sum of the losses and number of target tokens over all replicas, `[2]`."""
@@ -264,15 +278,31 @@ class Trainer:
         """This replica's rows of a batch."""
         first = tf.distribute.get_replica_context().replica_id_in_sync_group
         every = self.strategy.num_replicas_in_sync
+        if self.config.shapes == "fixed":
+            return share_of(sources, first, every), share_of(targets, first, every)
         return sources[first::every], targets[first::every]
 
     def _losses(
         self, sources: tf.Tensor, targets: tf.Tensor, label_smoothing: float = 0.0, dropout: Dropout | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Sum of the cross-entropy over the real tokens, and their number as a float."""
-        features, tokens, _ = self.model.features(sources, targets, dropout)
+        if self.config.shapes == "fixed":
+            features, tokens = self.model.features_everywhere(sources, targets, dropout)
+        else:
+            features, tokens, _ = self.model.features(sources, targets, dropout)
         loss = summed_cross_entropy(features, *self.model.softmax, tokens, label_smoothing)
-        return loss, tf.cast(tf.size(tokens), tf.float32)
+        return loss, tf.math.count_nonzero(tf.not_equal(tokens, PAD), dtype=tf.float32)
+
+
+def share_of(values: tf.Tensor, first: tf.Tensor | int, every: int) -> tf.Tensor:
+    """The rows first, first + every, ... of `[B, ...]`, and rows of zeros so that all replicas have equally many.
+
+    >>> share_of(tf.constant([[1], [2], [3]]), 1, 2).numpy().tolist()
+    [[2], [0]]
+    """
+    rows, *sizes = values.shape
+    filled = tf.pad(values, [[0, -rows % every], *([0, 0] for _ in sizes)])
+    return tf.reshape(filled, [-(-rows // every), every, *sizes])[:, first]
 
 
 def as_tensors(given: Given) -> Given:

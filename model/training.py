@@ -17,6 +17,8 @@ from model.batches import Floats, FrameForm, Ints, Pairs, full_batch
 from model.broadcast import told
 from model.checkpoints import Checkpoint
 from model.config import DeviceConfig, TrainConfig
+from model.devices import check_devices
+from model.embeddings import vectors_of
 from model.feeding import feed, in_order
 from model.interruption import Interrupted, Request, listening
 from model.launch import build_strategy, devices_of, is_chief
@@ -24,18 +26,19 @@ from model.loss_curve import draw_losses
 from model.meter import Meter
 from model.notes import History, Notes
 from model.plan import Plan, copies_of
-from model.predecessor import predecessor_of
+from model.predecessor import Predecessor
 from model.progress import TrainingProgress
 from model.scalars import EventFile
 from model.schedules import learning_rate
 from model.trainer import Trainer
 from model.warm_start import warm_start
+from model.weights import write_weights
 from model.worker import Job
 from model.workers import run_local_workers
 from pipeline.errors import InputError
 from pipeline.frames import frame_fact, frame_size
 from pipeline.manifest import Manifest, input_record, write_atomically
-from pipeline.stage import Outcome
+from pipeline.stage import Outcome, log
 from pipeline.vocabularies import Vocabularies
 
 CHECKPOINTS = "checkpoints"
@@ -43,22 +46,38 @@ EVENTS = "tensorboard"
 
 
 def train_and_export(
-    config: TrainConfig, shards: Manifest, vocabulary: Manifest, folder: Path, devices: DeviceConfig
+    config: TrainConfig,
+    shards: Manifest,
+    vocabulary: Manifest,
+    folder: Path,
+    devices: DeviceConfig,
+    *,
+    predecessor: Predecessor | None = None,
 ) -> Outcome:
     """The body of the stage `train`; see `model.stages`."""
+    check_devices(config, devices)
     data = prepare(config, shards, vocabulary)
+    source = predecessor.fetch() if predecessor else None
+    if config.warm_start and not source:
+        log.info("%-16s begins with random weights, as %s stood for no version yet", "train", config.warm_start)
     if devices.workers:
         job = Job(
-            config=config, devices=devices, shards=shards.directory, vocabulary=vocabulary.directory, folder=folder
+            config=config,
+            devices=devices,
+            shards=shards.directory,
+            vocabulary=vocabulary.directory,
+            folder=folder,
+            source=source,
         )
         run_local_workers(job)
     else:
-        train_on(build_strategy(devices), config, data, folder)
+        train_on(build_strategy(devices), config, data, folder, source=source, compiles=devices.compile)
     last = checkpoints.newest(folder / CHECKPOINTS)
     if last is None:
         raise FileNotFoundError(f"{folder / CHECKPOINTS} holds no checkpoint that is whole")
     size, form = frame_size(shards.facts), shards.facts["unicode_form"]
     export.save(exported(last.state), config, data.pieces, form, folder / "export", frame_size=size)
+    write_weights(folder, last.state, frame_size=size, with_optimizer=config.keep_optimizer)
     data.pieces.write(folder)
     history, plan = last.notes["history"], data.plan
     write_atomically(folder / "history.json", (json.dumps(history, indent=2) + "\n").encode())
@@ -102,17 +121,35 @@ def prepare(config: TrainConfig, shards: Manifest, vocabulary: Manifest) -> Data
     return Data(pieces, pairs, dev, make_plan(config, pairs, copies))
 
 
-def train_on(strategy: tf.distribute.Strategy, config: TrainConfig, data: Data, folder: Path) -> None:
+def train_on(
+    strategy: tf.distribute.Strategy,
+    config: TrainConfig,
+    data: Data,
+    folder: Path,
+    *,
+    source: Path | None = None,
+    compiles: bool = False,
+) -> None:
     """Trains under a strategy, of which every process of a cluster calls this, up to the last checkpoint.
+
+    Args:
+        strategy: of this process.
+        config: what is trained.
+        data: what is learned from.
+        folder: of the stage's output.
+        source: folder of the model that a new training begins with; None: random weights.
+        compiles: whether XLA compiles the step.
 
     Raises:
         ConnectionError: another worker of the cluster is gone.
     """
-    pieces = data.pieces
-    trainer = Trainer(config, pieces.target.size, strategy, pieces.source_size, data.pairs.frame_size)
+    pieces, size = data.pieces, data.pairs.frame_size
+    vectors = vectors_of(config, pieces, size)
+    trainer = Trainer(
+        config, pieces.target.size, strategy, pieces.source_size, size, vectors=vectors, compiles=compiles
+    )
 
     def begin() -> None:
-        source = predecessor_of(config)
         if source:
             warm_start(trainer, source, data.pieces)
 
@@ -140,8 +177,16 @@ def make_plan(config: TrainConfig, pairs: Pairs, copies: Ints | None = None) -> 
 
 def plan_of(config: TrainConfig, pairs: Pairs, copies: Ints | None = None) -> Plan:
     """The plan for a set of pairs."""
-    sizes, window = pairs.sizes, pairs.window_pairs
-    return Plan(pairs.lengths, config.max_length, config.batch_tokens, config.seed, copies, sizes, window)
+    return Plan(
+        pairs.lengths,
+        config.max_length,
+        config.batch_tokens,
+        config.seed,
+        copies,
+        pairs.sizes,
+        pairs.window_pairs,
+        config.shapes,
+    )
 
 
 def weights_of(config: TrainConfig, pairs: Pairs, shards: Manifest) -> Floats:

@@ -8,23 +8,24 @@ Where the vocabularies differ, the rows of the pieces that both have are moved a
 
 Sources get the rows of sources, targets and softmax those of targets and softmax, whether either model has one
 vocabulary or two. A table that all of them share takes what the earlier targets and sources know, the targets first.
+Rows that are frozen stay as they are too, and have no averages of Adam that could move them.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from model import checkpoints
-from model.averaging import exported, part_of
+from model.averaging import part_of
+from model.batches import Booleans
 from model.checkpoints import Arrays
 from model.config import ModelConfig
 from model.network import table_names
 from model.predecessor import PARAMETER
 from model.trainer import Trainer
+from model.weights import AVERAGES, FRAME_SIZE, read_weights
 from pipeline.errors import InputError
-from pipeline.frames import frame_size
-from pipeline.manifest import Manifest
 from pipeline.vocabularies import MODELS, Vocabularies
 from pipeline.vocabulary import Vocabulary
 
@@ -39,40 +40,40 @@ class Move(NamedTuple):
     after: list[int]
 
 
-def warm_start(trainer: Trainer, source: Manifest, pieces: Vocabularies) -> None:
-    """Gives a trainer the weights that an output of `train` exports, and Adam's averages where that is asked for.
+def warm_start(trainer: Trainer, source: Path, pieces: Vocabularies) -> None:
+    """Gives a trainer the weights that an earlier model exports, and Adam's averages where that is asked for.
 
     Adam's correction counts steps from 1 all the same, so that its first steps are smaller than their step size.
 
     Args:
         trainer: of the same network.
-        source: the output; its files are verified.
+        source: folder with that model's `weights.npz` and vocabularies.
         pieces: the trainer's vocabularies.
 
     Raises:
-        InputError: the output is damaged, or of another network.
+        InputError: the model is of another network, or was trained without keeping Adam's averages.
     """
-    source.verify("checkpoints/*", MODELS)
-    last = checkpoints.newest(source.directory / "checkpoints")
-    if last is None:
-        raise InputError(PARAMETER, source.directory, "an output of train with its checkpoints")
-    size = frame_size(source.facts)
+    old = Vocabularies.of({path.name: path.read_bytes() for path in source.glob(MODELS)})
+    kept, frozen = read_weights(source), trainer.model.frozen
+    size = int(kept[FRAME_SIZE])
     if size != trainer.frame_size:
         shown, wanted = (f"frames of {each} numbers" if each else "text" for each in (size, trainer.frame_size))
-        raise InputError(PARAMETER, source.directory, f"a model that reads {wanted}", f"it reads {shown}")
-    named = moves_between(trainer.config.model, Vocabularies.read(source), pieces, are_frames=size > 0)
+        raise InputError(PARAMETER, source, f"a model that reads {wanted}", f"it reads {shown}")
+    named = moves_between(trainer.config.model, old, pieces, are_frames=size > 0)
     moves = {
         f"{trainer.model.name}/{name}": [move._replace(path=f"{trainer.model.name}/{move.path}") for move in found]
         for name, found in named.items()
     }
     own = trainer.state()
-    weights = moved(exported(last.state), part_of(own, "weight"), moves, source)
+    weights = moved(part_of(kept, "weight"), part_of(own, "weight"), moves, frozen, source)
     state = {f"weight/{path}": values for path, values in weights.items()}
     if trainer.config.ema:
         state |= {f"average/{path}": values for path, values in weights.items()}
     if trainer.config.keep_optimizer:
-        for part in ("mean", "square"):
-            parts = moved(part_of(last.state, part), part_of(own, part), moves, source)
+        for part in AVERAGES:
+            if not part_of(kept, part):
+                raise InputError("train.keep_optimizer", "true", "a model that was trained with it too", str(source))
+            parts = moved(part_of(kept, part), part_of(own, part), moves, frozen, source)
             state |= {f"{part}/{path}": values for path, values in parts.items()}
     trainer.restore(own | state)
 
@@ -96,8 +97,10 @@ def shared_rows(old: Vocabulary, new: Vocabulary) -> tuple[list[int], list[int]]
     return [before for before, _ in shared], [after for _, after in shared]
 
 
-def moved(given: Arrays, own: Arrays, moves: Mapping[str, list[Move]], source: Manifest) -> Arrays:
-    """The trainer's own arrays with all that the given ones know."""
+def moved(
+    given: Arrays, own: Arrays, moves: Mapping[str, list[Move]], frozen: Mapping[str, Booleans], source: Path
+) -> Arrays:
+    """The trainer's own arrays with all that the given ones know, but for the frozen rows, which stay."""
     made = {}
     for path, values in own.items():
         if path not in moves:
@@ -108,14 +111,14 @@ def moved(given: Arrays, own: Arrays, moves: Mapping[str, list[Move]], source: M
         for move in moves[path]:
             check(given, move.path, values, source, rows_may_differ=True)
             made[path][move.after] = given[move.path][move.before]
+        if path in frozen:
+            made[path][frozen[path]] = values[frozen[path]]
     return made
 
 
-def check(
-    given: Arrays, path: str, own: np.ndarray[Any, Any], source: Manifest, *, rows_may_differ: bool = False
-) -> None:
+def check(given: Arrays, path: str, own: np.ndarray[Any, Any], source: Path, *, rows_may_differ: bool = False) -> None:
     """Raises `InputError` unless a given weight is there and has the shape of our own."""
     first = 1 if rows_may_differ else 0
     if path not in given or given[path].shape[first:] != own.shape[first:]:
         cause = f"its {path} is {'missing' if path not in given else given[path].shape}, ours {own.shape}"
-        raise InputError(PARAMETER, source.directory, "a model of the same train.model", cause)
+        raise InputError(PARAMETER, source, "a model of the same train.model", cause)

@@ -32,6 +32,7 @@ class Job(Frozen):
         shards: folder of the manifest.
         vocabulary: folder of the manifest.
         folder: of the stage's output.
+        source: folder of the model that it begins with.
     """
 
     config: TrainConfig
@@ -39,6 +40,7 @@ class Job(Frozen):
     shards: Path
     vocabulary: Path
     folder: Path
+    source: Path | None = None
 
 
 def main() -> int:
@@ -54,9 +56,8 @@ def main() -> int:
             from model.training import prepare, train_on
         strategy = build_strategy(job.devices)
         print(JOINED, flush=True)
-        train_on(
-            strategy, job.config, prepare(job.config, *map(manifests.read, (job.shards, job.vocabulary))), job.folder
-        )
+        data = prepare(job.config, *map(manifests.read, (job.shards, job.vocabulary)))
+        train_on(strategy, job.config, data, job.folder, source=job.source, compiles=job.devices.compile)
     except InputError as error:
         said = [error.parameter, str(error.value), error.allowed, error.cause]
         print(REFUSED + json.dumps(said), flush=True)

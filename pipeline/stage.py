@@ -86,7 +86,7 @@ class Stage(Generic[Config]):
         reads: for inputs of which only some files are read: patterns of their paths, by kind; no pattern where the
             manifest says all that is needed.
         still_holds: for an output that lives elsewhere too: whether a finished run is still worth its manifest.
-        outside: what it reads beside manifests, given the configuration and the stage's folder.
+        outside: what it reads beside manifests, given the configuration, the stage's folder and the manifests.
     """
 
     name: str
@@ -99,7 +99,7 @@ class Stage(Generic[Config]):
     grows: bool = False
     reads: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     still_holds: Callable[..., bool] | None = None
-    outside: Callable[[Any, Path], Outside] | None = None
+    outside: Callable[..., Outside] | None = None
 
     def __call__(self, config: Config, *inputs: Manifest, output_dir: Path, **resources: Any) -> Manifest:
         """Returns the finished output if there is one, and makes it otherwise.
@@ -134,7 +134,7 @@ class Stage(Generic[Config]):
         is_newest: bool,
     ) -> Manifest:
         """Makes the output for one generation of the inputs; `earlier` is the output for the one before."""
-        outside = self.look_outside(config, output_dir)
+        outside = self.look_outside(config, output_dir, *inputs)
         earlier = earlier or outside.earlier
         records = self.records(inputs, outside, earlier)
         fingerprint = self.fingerprint(config, records)
@@ -197,7 +197,7 @@ class Stage(Generic[Config]):
         resources: Mapping[str, Any],
     ) -> Manifest | None:
         """The finished output for one generation of the inputs, or None."""
-        outside = self.look_outside(config, output_dir)
+        outside = self.look_outside(config, output_dir, *inputs)
         records = self.records(inputs, outside, earlier or outside.earlier)
         return self.whole(self.fingerprint(config, records), output_dir, resources)
 
@@ -234,9 +234,9 @@ class Stage(Generic[Config]):
             generations.append((before, *(given.before() or given for given in generations[-1][1:])))
         return generations[::-1]
 
-    def look_outside(self, config: Config, output_dir: Path) -> Outside:
-        """What the stage reads beside manifests."""
-        return self.outside(config, output_dir) if self.outside else Outside({})
+    def look_outside(self, config: Config, output_dir: Path, *inputs: Manifest) -> Outside:
+        """What the stage reads beside these manifests."""
+        return self.outside(config, output_dir, *inputs) if self.outside else Outside({})
 
     def fingerprint(self, config: Config, records: Mapping[str, InputRecord]) -> str:
         """Hash of the stage's version, its configuration and its inputs."""

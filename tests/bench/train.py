@@ -25,6 +25,12 @@ BATCH_TOKENS = 4096
 WARM_UP = 3  # steps
 MEASURED = 30
 MATRIX = 1536
+STEPS = 10  # of one call
+REPEATED = 5
+OVERHEADS = {
+    "steps_per_call_gain": "speed that ten steps in one call from the host gain over ten calls",
+    "strategy_overhead": "time that a step takes longer under mirrored with one device than under one",
+}
 RECURRENT = {"architecture": "lstm", "embedding_size": 256, "encoder_units": 256, "decoder_units": 512, "dropout": 0.2}
 NETWORKS = {
     "R": RECURRENT | {"attention": "multiplicative"},
@@ -106,7 +112,50 @@ def matmul_rate() -> float:
     return best
 
 
-PARTS = {"speed": speed}
+def overheads() -> dict[str, float]:
+    """What calls from the host cost, and what a strategy does, in the small network of the preset multi30k."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    import tensorflow as tf
+
+    from model.batches import full_batch
+    from model.config import DeviceConfig, ModelConfig, TrainConfig
+    from model.launch import build_strategy
+    from model.trainer import Given, Trainer, as_tensors
+
+    network = ModelConfig(attention="multiplicative", embedding_size=256, encoder_units=128, decoder_units=256)
+    config, batch = TrainConfig(model=network), full_batch((64, 16, 16))
+    one = build_strategy(DeviceConfig(threads=1))
+    trainers = [Trainer(config, 4000, strategy) for strategy in (one, tf.distribute.MirroredStrategy(["/cpu:0"]))]
+    given = as_tensors(Given(1, 1, 0.001, 0.0, 1.0, 0.0, is_real=True))
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def in_graph(sources: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+        loss = 0.0
+        for _ in tf.range(STEPS):
+            loss = trainers[0]._compiled_step(sources, targets, given)[0]
+        return loss
+
+    def from_host(trainer: Trainer) -> float:
+        return [trainer.step(batch, step).loss for step in range(1, STEPS + 1)][-1]
+
+    ways = {
+        "one": lambda: from_host(trainers[0]),
+        "mirrored": lambda: from_host(trainers[1]),
+        "in_graph": lambda: float(in_graph(batch.sources, batch.targets)),
+    }
+    least = dict.fromkeys(ways, float("inf"))
+    for _ in range(1 + REPEATED):  # the first time is the slowest, since TensorFlow traces
+        for name, way in ways.items():
+            started = time.process_time()
+            way()
+            least[name] = min(least[name], time.process_time() - started)
+    return {
+        "steps_per_call_gain": least["one"] / least["in_graph"] - 1,
+        "strategy_overhead": least["mirrored"] / least["one"] - 1,
+    }
+
+
+PARTS = {"speed": speed, "overheads": overheads}
 
 
 def child(what: str, *given: str) -> dict[str, float]:
@@ -137,6 +186,9 @@ def main() -> None:
                 figures[key] = found["share_of_matmul_rate"]
                 meanings[key] = "of the core's own rate of float32 products; wanted: 0.6"
             figures["train.padding_share"] = found["padding_share"]
+    for name, meaning in OVERHEADS.items():
+        meanings[f"train.{name}"] = meaning
+    figures |= {f"train.{name}": value for name, value in child("overheads").items()}
     meanings["train.padding_share"] = "of the ids in a batch; wanted: below 0.03"
     show("train: the speed of learning", figures, meanings)
     merge(figures)

@@ -16,7 +16,7 @@ import pytest
 
 from flows.dag import STAGES, inputs_of
 from flows.settings import load
-from pipeline.manifest import complete_outputs, sha256_of_file
+from pipeline.manifest import complete_outputs, input_record, sha256_of_file
 from pipeline.vocabulary import UNK, Vocabulary
 
 pytestmark = pytest.mark.slow
@@ -118,6 +118,22 @@ def test_a_training_parameter_runs_training_evaluation_and_registration_again(ni
     assert why(run, "evaluate") == "because of new model"
     assert why(run, "register") == "because of new model, new evaluation"
     assert "weather-en-fr, version 2" in run.stdout
+
+
+def test_nights_that_begin_with_the_champion_train_for_something_new_alone(tmp_path, environment):
+    champion = "train.warm_start=champion"
+    first = retrain(tmp_path, environment, champion)
+    assert "train            begins with random weights, as " in first.stderr
+    assert "promoted to champion" in first.stdout
+    again = retrain(tmp_path, environment, champion)
+    assert happened(again) == dict.fromkeys(NAMES, "reused")
+    config = [champion, "train.seed=2"]
+    other = retrain(tmp_path, environment, *config)
+    assert happened(other) == dict.fromkeys(NAMES[:5], "reused") | dict.fromkeys(NAMES[5:], "started")
+    model = outputs(tmp_path, champion)["train"], outputs(tmp_path, *config)["train"]
+    assert "warm_start" not in model[0].inputs
+    assert model[1].inputs["warm_start"] == input_record(model[0])
+    assert happened(retrain(tmp_path, environment, *config)) == dict.fromkeys(NAMES, "reused")
 
 
 def test_one_stage_alone(night, environment):

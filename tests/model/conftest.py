@@ -47,7 +47,8 @@ def trained(toy: Toy, toy_config: Callable[..., Any]) -> Manifest:
     from model.config import DeviceConfig
     from model.stages import train
 
-    config = toy_config(steps=400, batch_tokens=256, learning_rate=0.02, checkpoint_every=150, evaluate_every=200)
+    usual = {"learning_rate": 0.02, "checkpoint_every": 150, "evaluate_every": 200, "keep_optimizer": True}
+    config = toy_config(steps=400, batch_tokens=256, **usual)
     made: Manifest = train(config, toy.shards, toy.vocabulary, output_dir=toy.folder / "train", devices=DeviceConfig())
     return made
 

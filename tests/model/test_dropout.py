@@ -32,3 +32,12 @@ def test_nothing_is_dropped_where_nothing_is_learned_or_the_rate_is_zero() -> No
         assert drop(ones, none, 0) is ones
         assert mask([3, 2], none, 0) is None
     assert inside(None, 3) is None
+
+
+@pytest.mark.parametrize("seed", [[1, 7], [3, 4], [5, 6]])
+def test_what_xla_compiles_drops_the_same_values(seed: list[int]) -> None:
+    def draw(seed: tf.Tensor) -> tf.Tensor:
+        return mask([3, 11], inside(Dropout(0.3, seed), 2), 5)
+
+    plain, compiled = (tf.function(draw, jit_compile=compiles)(tf.constant(seed)) for compiles in (False, True))
+    np.testing.assert_array_equal(plain, compiled)

@@ -165,6 +165,18 @@ def test_a_cluster_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, desc
         build_strategy(DeviceConfig(strategy="multi_worker"))
 
 
+@pytest.mark.parametrize("tpu", ["local", "grpc://127.0.0.1:9"])
+def test_a_tpu_that_cannot_be_reached_is_given_up(tpu: str) -> None:
+    code = (
+        "import sys; from model.config import DeviceConfig; from model.launch import build_strategy\n"
+        "build_strategy(DeviceConfig(strategy='tpu', tpu=sys.argv[1], join_seconds=5))"
+    )
+    given = {"capture_output": True, "text": True, "timeout": 120}
+    done = subprocess.run([sys.executable, "-c", code, tpu], check=False, **given)
+    last = done.stderr.splitlines()[-1]
+    assert f"InputError: devices.tpu = {tpu}: expected a TPU that can be reached (" in last, done.stderr
+
+
 def wait_for(folder: Path, process: subprocess.Popen[Any]) -> None:
     """Returns as soon as there is a checkpoint."""
     while not list(folder.glob("step-*.npz")):

@@ -1,11 +1,14 @@
 """Shards on Cloud Storage, on a real server."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from flows.cli import cli
 from model.batches import Pairs
-from model.shards import fetch
+from model.shards import fetch, fetch_with_vocabulary
 from pipeline import manifest as manifests
 from pipeline.errors import InputError
 from pipeline.examples import write_shard
@@ -89,3 +92,35 @@ def test_a_folder_without_a_manifest_is_no_output(stored: tuple[str, list[Manife
     location, _ = stored
     with pytest.raises(InputError, match=f"shards = {location}/cccccccccccc: expected an output with a manifest"):
         fetch(f"{location}/cccccccccccc")
+
+
+@pytest.fixture
+def workspace(bucket: str, toy: Any) -> str:
+    """The toy corpus in a bucket, as a workspace has it: the location of its shards."""
+    storage = open_storage(f"{bucket}/work")
+    for stage, made in (("shard", toy.shards), ("build_vocabulary", toy.vocabulary)):
+        for path in (*made.paths("*"), *made.paths("*/*"), made.directory / manifests.NAME):
+            name = path.relative_to(made.directory).as_posix()
+            storage.upload(path, f"{stage}/{manifests.folder_of(Path(), made.fingerprint)}/{name}")
+    return f"{bucket}/work/shard/{manifests.folder_of(Path(), toy.shards.fingerprint)}"
+
+
+def test_the_vocabulary_of_shards_is_fetched_with_them(workspace: str, toy: Any) -> None:
+    shards, vocabulary = fetch_with_vocabulary(workspace)
+    assert (shards.digest, vocabulary.digest) == (toy.shards.digest, toy.vocabulary.digest)
+    with pytest.raises(InputError, match=r"shards = .*: expected an output of shard \(this is one of vocabulary\)"):
+        fetch_with_vocabulary(workspace.replace("of-shards", "of-vocabular").replace("/shard/", "/build_vocabulary/"))
+
+
+def test_a_training_from_a_bucket_is_one_command(
+    workspace: str, own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = ["train.model={embedding_size: 8, encoder_units: 8, decoder_units: 8, attention_units: 8}"]
+    settings += ["train.steps=1", "corpus.source_language=en", "corpus.target_language=ne"]
+    options = [part for setting in settings for part in ("--set", setting)]
+    found = CliRunner().invoke(cli, ["train", "--shards", workspace, *options], catch_exceptions=False)
+    assert found.exit_code == 0
+    made = manifests.read(Path(found.output.strip()))
+    assert (made.kind, made.counts["steps"], made.counts["train.pairs"]) == ("model", 1, 600)
+    assert list(own_cache.glob("outputs/of-shards/train/*.tfrecord"))

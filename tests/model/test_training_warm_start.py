@@ -29,7 +29,7 @@ def begin(trained: Manifest, toy_config: Callable[..., TrainConfig]) -> Callable
 
     def made(pieces: Vocabulary, **changes: Any) -> Trainer:
         trainer = Trainer(toy_config(**changes), pieces.size, build_strategy(DeviceConfig()))
-        warm_start(trainer, trained, Vocabularies.shared(pieces))
+        warm_start(trainer, trained.directory, Vocabularies.shared(pieces))
         return trainer
 
     return made

@@ -1,0 +1,94 @@
+"""Training in float16: how the loss is scaled, and what a gradient that overflows does; a CPU computes in float32."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from model import checkpoints
+from model.attention import MASKED
+from model.batches import Batch, Pairs
+from model.config import DeviceConfig, TrainConfig
+from model.launch import build_strategy
+from model.precision import GROWS_AFTER, HIGHEST, LossScale
+from model.trainer import Trainer
+from model.training import fit, make_plan
+
+BATCH = Batch(np.array([[4, 5, 3]], np.int32), np.array([[5, 4, 3]], np.int32))
+TOO_HIGH = 2.0**117  # with which the gradients of large weights overflow float32, as 2.0**15 may overflow float16
+
+
+def enlarge(trainer: Trainer) -> None:
+    """Gives a trainer large weights."""
+    table = trainer.weights["seq2seq/table"]
+    table.assign(table * 1e4)
+
+
+def test_the_scale_halves_where_gradients_overflow_and_doubles_after_many_that_do_not() -> None:
+    scale = LossScale()
+    scale.sees(is_finite=False)
+    assert (scale.value, scale.good) == (2.0**14, 0)
+    for _ in range(GROWS_AFTER - 1):
+        scale.sees(is_finite=True)
+    assert (scale.value, scale.good) == (2.0**14, GROWS_AFTER - 1)
+    scale.sees(is_finite=True)
+    assert (scale.value, scale.good) == (2.0**15, 0)
+    lowest, highest = LossScale(1.0), LossScale(HIGHEST, GROWS_AFTER - 1)
+    lowest.sees(is_finite=False)
+    highest.sees(is_finite=True)
+    assert (lowest.value, highest.value) == (1.0, HIGHEST)
+
+
+def test_a_step_that_overflows_changes_the_scale_alone_and_the_next_ones_are_those_of_float32(
+    toy_config: Callable[..., TrainConfig],
+) -> None:
+    half, single = (
+        Trainer(toy_config(precision=precision), 12, build_strategy(DeviceConfig()))
+        for precision in ("float16", "float32")
+    )
+    for trainer in (half, single):
+        enlarge(trainer)
+    half.scale = LossScale(TOO_HIGH)
+    before = half.state()
+    skipped = 0
+    while np.isnan(half.step(BATCH, 1).loss):
+        skipped += 1
+        after = half.state()
+        assert after.pop("scale").tolist() == [TOO_HIGH / 2**skipped, 0]
+        for name, values in after.items():
+            assert np.array_equal(values, before[name]), name
+    assert skipped > 0
+    assert half.scale == LossScale(TOO_HIGH / 2**skipped, good=1)
+    single.step(BATCH, 1)
+    half.scale = LossScale(1024.0)  # so that no later step overflows
+    for step in range(2, 4):
+        assert half.step(BATCH, step).loss == single.step(BATCH, step).loss
+    for name, values in single.state().items():
+        assert np.array_equal(values, half.state()[name]), name  # a power of two loses nothing
+
+
+def test_a_training_counts_what_it_skipped_and_goes_on_from_its_scale(
+    toy: Any, toy_config: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
+    pairs = Pairs.read(toy.shards.paths("train/*.tfrecord"))
+    config = toy_config(precision="float16", max_skips=1, checkpoint_every=6)
+    trainer = Trainer(config, 40, build_strategy(DeviceConfig()))
+    trainer.scale = LossScale(TOO_HIGH)
+    fit(trainer, pairs, make_plan(config, pairs), Pairs.read([]), tmp_path, begin=lambda: enlarge(trainer))
+    found = checkpoints.newest(tmp_path)
+    assert found
+    skipped = found.notes["skipped"]
+    assert 0 < skipped < 12 == found.step  # though a single one of them would end a training in float32
+    assert found.state["scale"][0] == TOO_HIGH / 2**skipped
+    other = Trainer(config, 40, build_strategy(DeviceConfig()))
+    other.restore(found.state)
+    assert other.scale == trainer.scale
+
+
+def test_what_is_hidden_stays_hidden_in_float16() -> None:
+    scores = tf.constant([[1.0, 2.0, MASKED], [MASKED, MASKED, MASKED]], tf.float16)
+    weights = tf.nn.softmax(scores + tf.constant([[0.0, 0.0, MASKED]], tf.float16)).numpy()
+    assert weights[0, 2] == 0
+    assert np.isfinite(weights).all()  # a row may be padding alone
