@@ -54,7 +54,7 @@ def test_the_page_translates_shows_attention_and_follows_the_champion(
     assert columns == browser.see("document.querySelectorAll('article:first-child .source .piece').length")
     assert browser.see("document.querySelector('tbody tr').className") == "on"
     seen = "n => Number(getComputedStyle(n).backgroundColor.match(/[\\d.]+(?=\\)$)/)[0])"  # how strong a shade is
-    row = browser.see(f"[...document.querySelectorAll('tbody tr:first-child td')].map({seen})")
+    row = browser.see(f"[...document.querySelectorAll('article:first-child tbody tr:first-child td')].map({seen})")
     assert sum(row) == pytest.approx(1, abs=0.05)  # a distribution
     words = browser.see(f"[...document.querySelectorAll('article:first-child .source .piece')].map({seen})")
     assert words == pytest.approx([share / 2 for share in row], abs=0.011)  # paler, so that they can be read
