@@ -12,7 +12,7 @@ help:
 	@echo "make demo         retrain a model on the embedded weather corpus and promote it"
 	@echo "make test         run the tests"
 	@echo "make check        lint, format, types, import contracts"
-	@echo "make bench        run a benchmark suite: SUITE=flow, data, train, search or quality"
+	@echo "make bench        run a benchmark suite: SUITE=flow, data, train, decode, serve or quality"
 	@echo "make lock         resolve the dependencies anew"
 
 setup: $(READY)
