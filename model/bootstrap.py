@@ -77,6 +77,27 @@ def paired_bootstrap(
     )
 
 
+def interval_of(
+    metric: str, hypotheses: Sequence[str], references: Sequence[str], *, tokenizer: str, samples: int
+) -> Interval:
+    """The confidence interval of one system's score, by the same draws as those of `paired_bootstrap`.
+
+    Args:
+        metric: `bleu` or `chrf`.
+        hypotheses: the system's translations, at least one.
+        references: what it should have said.
+        tokenizer: how BLEU cuts sentences into words.
+        samples: how often sentences are drawn.
+    """
+    from sacrebleu.metrics.bleu import BLEU
+    from sacrebleu.metrics.chrf import CHRF
+
+    scorer: Any = BLEU(tokenize=tokenizer) if metric == "bleu" else CHRF()
+    with fixed_seed():
+        found: Any = scorer.corpus_score(list(hypotheses), [list(references)], n_bootstrap=max(samples, 2))
+    return Interval(float(found.score), float(found._ci))
+
+
 @contextmanager
 def fixed_seed() -> Iterator[None]:
     """A decision must not depend on the environment, from which sacreBLEU would take its seed."""

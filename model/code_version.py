@@ -10,7 +10,7 @@ from typing import Final
 from model.versions import Code
 
 PACKAGES: Final = ("flows", "infra", "model", "pipeline")
-PATTERNS: Final = ("*.py", "*.yaml")
+PATTERNS: Final = ("*.css", "*.html", "*.py", "*.yaml")
 GIT_SECONDS: Final = 10
 
 
