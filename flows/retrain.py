@@ -24,7 +24,7 @@ def retrain(config: RetrainConfig) -> Night:
     statistics = inspect(config, shards, vocabulary)
     trained = train(config, shards, vocabulary)
     evaluation = evaluate(config, trained, pairs)
-    version = register(config, corpus, pairs, trained, evaluation)
+    version = register(config, corpus, pairs, statistics, trained, evaluation)
     night = Night(corpus, pairs, vocabulary, shards, statistics, trained, evaluation, version)
     create_markdown_artifact(f"```\n{as_text(config, night)}\n```", key="summary")
     return night

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model.card import CardConfig, render
+from model.card import CardConfig
+from model.card import render as render_card
 from model.code_version import code_version
 from model.comparison import deciding_set
+from model.decision import Decision
 from model.lineage import sources_of
 from model.promotion import RegisterConfig, check_rules
 from model.race import CHAMPION, nominate, promote
@@ -22,6 +24,7 @@ from pipeline.manifest import Manifest, input_record, sha256_of_json
 from pipeline.stage import Outcome, stage
 
 CARD = "model_card.md"
+REPORT = "report.html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,7 @@ class Made:
 
     corpus: Manifest
     pairs: Manifest
+    statistics: Manifest
     model: Manifest
     evaluation: Manifest
 
@@ -40,7 +44,7 @@ class Made:
 
     @property
     def stages(self) -> tuple[Manifest, ...]:
-        """All of them, in their order."""
+        """Those that a version remembers, in their order."""
         return self.corpus, self.pairs, self.model, self.evaluation
 
 
@@ -54,16 +58,21 @@ def still_holds(made: Manifest, *, registry: str, name: str, **_: Any) -> bool:
 @stage(
     "register",
     section="promotion",
-    version=2,
-    takes=("corpus", "pairs", "model", "evaluation"),
+    version=3,
+    takes=("corpus", "pairs", "statistics", "model", "evaluation"),
     makes="version",
-    reads={"corpus": (), "pairs": ()},  # what is known of them; the sentences themselves are in the evaluation
+    reads={  # of corpus and pairs what is known of them; the sentences themselves are in the evaluation
+        "corpus": (),
+        "pairs": (),
+        "statistics": ("lengths.png",),
+    },
     still_holds=still_holds,
 )
-def register(
+def register(  # noqa: PLR0917  one manifest after the other, as every stage takes them
     config: RegisterConfig,
     corpus: Manifest,
     pairs: Manifest,
+    statistics: Manifest,
     model: Manifest,
     evaluation: Manifest,
     *,
@@ -94,6 +103,7 @@ def register(
                 manifest.json          files with digests, scores, sources, lineage, code; written last
                 verdicts/0001/         the decision with its reasons
                     verdict.json
+                    report.html        all of it on one page, for people
                     champion/...       what the champion made of the same sentences
             aliases/candidate.json     -> 3
             aliases/champion.json      -> 3, if it is better than the champion and keeps to all rules
@@ -107,6 +117,7 @@ def register(
         config: when a candidate becomes champion.
         corpus: what `ingest` made, with the sources.
         pairs: what `clean` made.
+        statistics: what `inspect` made of these pairs, shown in the report.
         model: what `train` made.
         evaluation: what `evaluate` made of that model and these pairs.
         folder: where a champion is kept while it is scored again; nothing stays there.
@@ -122,7 +133,7 @@ def register(
             metric that was not measured.
         Conflict: others moved the champion again and again while this one was compared with it.
     """
-    made = Made(corpus, pairs, model, evaluation)
+    made = Made(corpus, pairs, statistics, model, evaluation)
     check_lineage(made)
     to = Registry(registry, name)
     metrics = metrics_of(evaluation)
@@ -133,7 +144,8 @@ def register(
         nominate(to, version, who)
         meeting = Meeting(to, config, version.metrics, evaluation, Path(room), score)
         decision = promote(to, version, config, meeting, who)
-        verdict = conclude(to, version, decision, config.canonical(), files=meeting.outputs, who=who)
+        files = meeting.outputs | {REPORT: write_report(made, config, version, decision, meeting)}
+        verdict = conclude(to, version, decision, config.canonical(), files=files, who=who)
     return Outcome(
         counts={
             "version": version.number,
@@ -152,6 +164,17 @@ def register(
     )
 
 
+def write_report(made: Made, config: RegisterConfig, version: Version, decision: Decision, meeting: Meeting) -> Path:
+    """Writes the page about a version beside the champion's outputs."""
+    from model.report.gather import gather  # with sacreBLEU, which nights without anything new need not wait for
+    from model.report.page import render
+
+    path = meeting.folder / REPORT
+    content = gather(config, version, decision, meeting, **{one.kind: one for one in (*made.stages, made.statistics)})
+    path.write_text(render(content), encoding="utf-8")
+    return path
+
+
 def check_lineage(made: Made) -> None:
     """Raises `InputError` unless the evaluation is one of this model on these pairs, and they are of this corpus."""
     for output, given in (
@@ -167,7 +190,7 @@ def check_lineage(made: Made) -> None:
 def add(to: Registry, made: Made, room: Path, *, licences: Mapping[str, str], card: CardConfig) -> Version:
     """Stores the model with its scores, its card and its lineage as a new version; the card is written in `room`."""
     metrics, sources, code = metrics_of(made.evaluation), sources_of(made.corpus, licences), code_version()
-    page = render(
+    page = render_card(
         to.name,
         card,
         corpus=made.corpus,

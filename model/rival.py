@@ -46,6 +46,7 @@ class Meeting:
         score: what scores a champion again; `model.evaluate.score_model` unless a test brings its own.
         outputs: the champion's translations beside the candidate's sources and references, by the name they get in a
             verdict.
+        rival: the champion that was met last.
     """
 
     registry: Registry
@@ -55,6 +56,7 @@ class Meeting:
     folder: Path
     score: ScoreModel | None = None
     outputs: dict[str, Path] = field(default_factory=dict)
+    rival: Rival | None = None
 
     def __call__(self, champion: Version) -> Rival:
         """A champion's scores, on this evaluation's sentences by its metrics.
@@ -87,7 +89,8 @@ class Meeting:
                 tokenizer=EvaluateConfig(**self.evaluation.config).bleu_tokenizer,
                 samples=self.config.samples,
             )
-        return Rival(champion.number, theirs, significance, was_scored_again)
+        self.rival = Rival(champion.number, theirs, significance, was_scored_again)
+        return self.rival
 
     def _score_again(self, champion: Version, name: str, metrics: set[str]) -> Scores:
         saved_model = self.registry.fetch(champion, self.folder) / EXPORT

@@ -10,6 +10,7 @@ Each verdict is written once. Another one follows where the same model is judged
 last complete one counts.
 """
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -18,9 +19,10 @@ from pydantic import Field, field_validator
 
 from model.decision import Decision
 from model.numbering import claim, taken
-from model.registry import Registry, record_of
+from model.registry import Registry, damaged, record_of
 from model.versions import FORMAT, Version, inside, now, parse, to_json, whoami
 from pipeline.config import Frozen
+from pipeline.errors import InputError
 from pipeline.manifest import FileRecord
 from pipeline.storage import ABSENT
 
@@ -99,6 +101,24 @@ def latest(registry: Registry, version: Version) -> Verdict | None:
         if stored:
             return parse(Verdict, stored.data, f"{registry.location}/{name}")
     return None
+
+
+def file_of(registry: Registry, version: Version, name: str) -> bytes:
+    """What belongs to the last verdict about a version, `report.html` for example.
+
+    Raises:
+        InputError: there is no such file, or it is not what was written.
+    """
+    verdict = latest(registry, version)
+    found = next((file for file in verdict.files if file.path == name), None) if verdict else None
+    if verdict is None or found is None:
+        allowed = f"a version whose decision has a {name}"
+        raise InputError("version", version.number, allowed, "registered before there were any?")
+    path = f"{folder_of(version, verdict.number)}/{name}"
+    stored = registry.storage.read(path)
+    if stored is None or hashlib.sha256(stored.data).hexdigest() != found.sha256:
+        raise damaged(f"{registry.location}/{path}", found)
+    return stored.data
 
 
 def folder_of_all(version: Version) -> str:

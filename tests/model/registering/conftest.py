@@ -77,6 +77,7 @@ class Night:
 
     corpus: Manifest
     pairs: Manifest
+    statistics: Manifest
     model: Manifest
     evaluation: Manifest
     workspace: Path
@@ -89,6 +90,7 @@ class Night:
             config,
             self.corpus,
             self.pairs,
+            self.statistics,
             self.model,
             self.evaluation,
             output_dir=self.workspace / "register",
@@ -111,11 +113,12 @@ def write_night(
     facts = {"languages": ["en", "fr"], "parts": [PART | {"pairs": 1000}]}
     corpus = write_output(workspace / "corpus", "ingest", "corpus", {"train-000.parquet": b"..."}, facts=facts)
     pairs = write_output(workspace / "pairs", "clean", "pairs", {}, inputs=[corpus], config={"data": digest})
+    statistics = write_output(workspace / "statistics", "inspect", "statistics", {}, inputs=[pairs])
     model = write_output(
         workspace / "model",
         "train",
         "model",
-        dict.fromkeys(MODEL_FILES, b"...") | {"export/saved_model.pb": f"graph {seed}".encode()},
+        dict.fromkeys(MODEL_FILES, b"[]") | {"export/saved_model.pb": f"graph {seed}".encode()},
         inputs=[pairs],
         config={"seed": seed},
     )
@@ -134,7 +137,7 @@ def write_night(
         facts={held_out: scores, "samples": ["no scores"]},
         config=EvaluateConfig().canonical(),
     )
-    return Night(corpus, pairs, model, evaluation, workspace, registry or str(tmp_path / "registry"))
+    return Night(corpus, pairs, statistics, model, evaluation, workspace, registry or str(tmp_path / "registry"))
 
 
 def table(hypotheses: Sequence[str]) -> bytes:

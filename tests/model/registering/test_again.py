@@ -78,7 +78,7 @@ def write_all_but_the_manifest(storage, name, *data, **condition):
     return hang() if name.endswith(last) else write(storage, name, *data, **condition)
 
 workspace, registry, where = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
-inputs = [manifest.read(workspace / kind) for kind in ("corpus", "pairs", "model", "evaluation")]
+inputs = [manifest.read(workspace / kind) for kind in ("corpus", "pairs", "statistics", "model", "evaluation")]
 last = "verdict.json" if where == "before the verdict is complete" else "0001/manifest.json"
 write = LocalStorage.write
 owner, name, instead = {

@@ -44,8 +44,7 @@ def test_a_champion_of_other_data_or_metric_is_scored_again(
     verdict = latest(registry, registry.get(2))
     assert verdict is not None
     assert verdict.decision.was_scored_again
-    [kept] = verdict.files
-    assert kept.path == "champion/test.parquet"
+    assert [file.path for file in verdict.files] == ["champion/test.parquet", "report.html"]
     path = tmp_path / "registry/weather/versions/0002/verdicts/0001/champion/test.parquet"
     assert pq.read_table(path).to_pydict() == {
         "source": sources,
