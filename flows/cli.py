@@ -17,6 +17,7 @@ import click
 from flows import console
 from flows.mistakes import Command, Group
 from flows.models import models
+from flows.report import report
 from model.interruption import EXIT_CODE, Interrupted
 from pipeline.errors import InputError
 from pipeline.storage import Conflict
@@ -264,6 +265,7 @@ def serve(registry: str, name: str | None, model: str, *, without_token: bool, *
 
 
 cli.add_command(models)
+cli.add_command(report)
 
 
 def main() -> None:

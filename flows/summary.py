@@ -7,6 +7,8 @@ from itertools import islice
 from typing import Any
 
 from flows.settings import RetrainConfig
+from model import verdicts
+from model.register import REPORT
 from model.registry import Registry
 from pipeline.funnel import reasons
 from pipeline.manifest import Manifest
@@ -56,10 +58,19 @@ def as_text(config: RetrainConfig, night: Night, program: str = "nightshift") ->
         *(line for split in night.evaluation.facts for line in scores(night, split)),
         row("version", f"{decided['version']}, {standing(decided, champion)}: {decided['reason']}"),
         *other_reasons(decided),
+        row("report", report(config, night)),
         "",
         row("try it", command(config, night, program)),
     ]
     return "\n".join(lines)
+
+
+def report(config: RetrainConfig, night: Night) -> str:
+    """Where the page about the version lies, which any browser shows."""
+    decided = night.version.facts
+    registry = Registry(config.registry, config.name)
+    folder = verdicts.folder_of(registry.get(decided["version"]), decided["verdict"])
+    return f"{registry.location}/{folder}/{REPORT}"
 
 
 def pieces(vocabulary: Manifest) -> str:
