@@ -3,8 +3,9 @@
 import os
 
 import pytest
+from sacrebleu.metrics.chrf import CHRF
 
-from model.bootstrap import paired_bootstrap
+from model.bootstrap import interval_of, paired_bootstrap
 
 REFERENCES = [f"rain and fog until {hour} hours in the morning" for hour in range(40)]
 HALF = [text.replace("rain", "snow") if row % 2 else text for row, text in enumerate(REFERENCES)]
@@ -22,6 +23,24 @@ def test_a_clear_difference_is_significant_and_signed() -> None:
     assert found.ours.score > found.theirs.score
     assert found.ours.half_width > 0
     assert found.signature == "nrefs:1|bs:200|seed:12345|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0"
+
+
+def test_the_interval_of_one_system_is_that_of_the_comparison() -> None:
+    found = compare(HALF, ALL)
+
+    alone = interval_of("bleu", HALF, REFERENCES, tokenizer="13a", samples=200)
+
+    assert alone.score == pytest.approx(found.ours.score, abs=1e-4)
+    assert alone.half_width == pytest.approx(found.ours.half_width, abs=1e-4)
+
+
+def test_the_interval_of_chrf_is_the_one_that_sacrebleu_gives() -> None:
+    said = CHRF().corpus_score(HALF, [REFERENCES], n_bootstrap=200)
+    assert str(said) == "chrF2 = 93.83 (μ = 93.83 ± 1.69)"
+
+    alone = interval_of("chrf", HALF, REFERENCES, tokenizer="13a", samples=200)
+
+    assert f"{alone.score:.2f} ± {alone.half_width:.2f}" == "93.83 ± 1.69"
 
 
 def test_a_difference_of_one_sentence_may_be_chance() -> None:
