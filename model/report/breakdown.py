@@ -25,7 +25,7 @@ def by_length(content: Content) -> Html:
 
 def bucket_row(bucket: Bucket, *, is_compared: bool) -> list[Html]:
     """One length."""
-    row = [element("td", bucket.words.replace("-", "–")), number(f"{bucket.sentences:,}"), number(f"{bucket.ours:.1f}")]
+    row = [number(bucket.words.replace("-", "–")), number(f"{bucket.sentences:,}"), number(f"{bucket.ours:.1f}")]
     bars = [bar(bucket.ours / MOST)]
     if is_compared:
         row.append(number("–" if bucket.theirs is None else f"{bucket.theirs:.1f}"))

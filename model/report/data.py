@@ -7,7 +7,7 @@ from model.report.charts import bar
 from model.report.content import Data, Distance, Funnel, Generation
 from model.report.markup import Html, element, folded, number, section, table, written
 from model.report.sentences import figure
-from model.report.words import SHORT, minute
+from model.report.words import digest, minute
 
 FIGURES: Final = {  # of a side, by their names in the statistics; where sources are frames it has others
     "tokens": ("tokens", "{:,}"),
@@ -72,7 +72,7 @@ def generation_row(given: Generation) -> list[Html | str]:
         number(f"{given.read:,}"),
         number(f"{given.kept:,}"),
         written(origins),
-        element("code", given.digest[:SHORT]),
+        digest(given.digest),
     ]
 
 

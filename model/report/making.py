@@ -7,7 +7,7 @@ from typing import Any, Final
 from model.report.charts import legend, loss_curve
 from model.report.content import Content, Training
 from model.report.markup import Html, element, folded, join, number, section, table, written
-from model.report.words import SHORT
+from model.report.words import SHORT, digest
 from model.versions import Version
 
 NOT_STATED: Final = "not stated"
@@ -54,7 +54,7 @@ def sources(version: Version) -> Html:
             element("code", one.location),
             number(f"{one.pairs:,}"),
             one.licence or NOT_STATED,
-            element("code", one.digest[:SHORT]),
+            digest(one.digest),
         ]
         for one in version.sources
     ]
@@ -66,15 +66,15 @@ def origins(version: Version) -> Iterator[tuple[str, Html | str]]:
     size = sum(file.bytes for file in version.files)
     yield (
         f"version {version.number}",
-        join([element("code", version.digest[:SHORT]), f", {len(version.files)} files, {size:,} bytes"]),
+        join([digest(version.digest), f", {len(version.files)} files, {size:,} bytes"]),
     )
     if version.parent:
         yield "champion when it was registered", f"version {version.parent}"
     for kind, record in sorted(version.lineage.items()):
-        yield kind.replace("_", " "), element("code", record.digest[:SHORT])
+        yield kind.replace("_", " "), digest(record.digest)
     if version.code:
         commit = f", commit {version.code.commit[:SHORT]}" if version.code.commit else ""
-        yield f"nightshift {version.code.package}", join([element("code", version.code.digest[:SHORT]), commit])
+        yield f"nightshift {version.code.package}", join([digest(version.code.digest), commit])
     yield from sorted(version.versions.items())
 
 

@@ -5,14 +5,14 @@ from itertools import groupby
 from typing import Final
 
 from model.bootstrap import Interval
-from model.comparison import SHOWN
+from model.comparison import ERRORS, SHOWN
 from model.report.charts import legend, scale_of, whisker
 from model.report.content import Content, Line
 from model.report.markup import Html, element, folded, join, number, section, table
 from model.report.words import difference
 
 SHARES: Final = ("empty", "repeating", "unknown_rate")  # of the outputs, 0 to 1
-P_SHOWN: Final = 0.001
+DOWN: Final = " ↓"
 FINE: Final = ("loss", "perplexity", "length_ratio")  # told apart by their third decimal
 
 
@@ -31,6 +31,8 @@ def scores(content: Content) -> Html:
     about = "What is served was scored: raw text in, raw text out, each sentence once."
     if has_intervals:
         about += " ± is the 95 % confidence interval, by bootstrap resampling."
+    if any(line.metric in ERRORS for line in signed):
+        about += f" Less is better where a{DOWN} stands."
     if champion is not None and not all(line.theirs is not None for line in signed):
         about += " Where the champion has no figure, it was not measured on the same sentences in the same way."
     colours = [("ours", f"version {content.version.number}"), ("theirs", f"version {champion}, the champion then")]
@@ -56,7 +58,11 @@ def rows_of(lines: Sequence[Line], *, is_compared: bool, is_drawn: bool) -> Iter
     for place, line in enumerate(lines):
         name = join([line.set, element("small", f"{line.sentences:,} sentences")]) if place == 0 else ""
         score = number(value(line.metric, line.ours, line.our_interval))
-        row = [element("th", name, scope="row"), element("td", shown(line.metric)), score]
+        row = [
+            element("th", name, scope="row"),
+            element("td", f"{shown(line.metric)}{DOWN if line.metric in ERRORS else ''}"),
+            score,
+        ]
         if is_compared:
             row += comparison(line)
         if is_drawn:
@@ -76,7 +82,7 @@ def outputs(lines: Sequence[Line], content: Content) -> Html:
         theirs = {line.metric: value(line.metric, line.theirs) for line in of if line.theirs is not None}
         whose = [(content.version.number, ours), (content.decision.champion, theirs)]
         for number_of, values in whose if theirs else whose[:1]:
-            rows.append([of[0].set, f"version {number_of}", *(number(values.get(name, "–")) for name in names)])
+            rows.append([of[0].set, f"version\u00a0{number_of}", *(number(values.get(name, "–")) for name in names)])
     return join([element("h3", "Outputs"), table(["set", "", *map(shown, names)], rows)])
 
 
@@ -84,7 +90,7 @@ def comparison(line: Line) -> list[Html]:
     """The champion's score, the difference to it, and whether that may be chance."""
     if line.theirs is None:
         return [number("–"), number(""), number("")]
-    p = "" if line.p is None else f"< {P_SHOWN}" if line.p < P_SHOWN else f"{line.p:.3f}"
+    p = "" if line.p is None else f"{line.p:.3f}"
     theirs = value(line.metric, line.theirs, line.their_interval)
     return [number(theirs), number(difference(line.ours - line.theirs, digits(line.metric))), number(p)]
 

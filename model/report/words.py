@@ -2,7 +2,14 @@
 
 from typing import Final
 
+from model.report.markup import Html, element
+
 SHORT: Final = 12  # characters of a digest that are shown
+
+
+def digest(whole: str) -> Html:
+    """The first characters of a digest, which tell it from all others in practice."""
+    return element("code", whole[:SHORT], class_="digest")
 
 
 def difference(by: float, decimals: int) -> str:

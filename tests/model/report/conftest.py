@@ -78,6 +78,7 @@ def parts(version: Version, png: bytes) -> dict[str, Any]:
         Line("dev", 400, "bleu", 62.0, None, SIGNATURE, Interval(62.0, 1.5)),
         Line("test", 1000, "bleu", 61.5, 60.0, SIGNATURE, Interval(61.5, 1.2), Interval(60.0, 1.25), 0.2),
         Line("test", 1000, "chrf", 80.0, 80.5, "chrF2|nrefs:1", Interval(80.0, 0.7), Interval(80.5, 0.75)),
+        Line("test", 1000, "ter", 30.0, 31.0, "ter|nrefs:1"),
         Line("test", 1000, "loss", 0.4321, None),
         Line("test", 1000, "empty", 0.012, 0.0),
     ]
