@@ -1,7 +1,7 @@
 """Attention: which of a sentence's positions a decoder looks at.
 
 Letters: B sentences, S source positions, T target positions, M width of the memory, H width of the state that asks, A
-width in which a query is compared with the keys.
+width in which a query is compared with the keys, K hypotheses of each sentence in a search, N = B * K.
 """
 
 from typing import Literal, NamedTuple
@@ -37,19 +37,36 @@ class AdditiveAttention(keras.layers.Layer):  # type: ignore[misc]
         """U value, once for each sentence: `[B, S, M]` to `[B, S, A]`."""
         return linear(values, self.memory_kernel)
 
-    def weights(self, state: tf.Tensor, memory: Memory) -> tf.Tensor:
-        """The share of each position that a state `[B, H]` looks at, zero at padding: `[B, S]`."""
-        return compare(tf.matmul(state, self.query_kernel), memory.keys, memory.hidden, self.vector)
+    def weights(self, states: tf.Tensor, memory: Memory) -> tf.Tensor:
+        """The share of each position that states `[N, H]` look at, zero at padding: `[N, S]`.
 
-    def attend(self, state: tf.Tensor, memory: Memory) -> tf.Tensor:
-        """The memory's average under the weights that a state `[B, H]` asks for: `[B, M]`."""
-        return average(self.weights(state, memory), memory.values)
+        Each sentence has as many states, next to each other.
+        """
+        asking = by_sentence(tf.matmul(states, self.query_kernel), memory.hidden)  # [B, K, A]
+        return by_row(compare(asking, memory.keys[:, tf.newaxis], memory.hidden[:, tf.newaxis], self.vector))
+
+    def attend(self, states: tf.Tensor, memory: Memory) -> tf.Tensor:
+        """The memory's averages under the weights that states `[N, H]` ask for: `[N, M]`."""
+        return by_row(tf.matmul(by_sentence(self.weights(states, memory), memory.hidden), memory.values))
+
+
+def by_sentence(rows: tf.Tensor, hidden: tf.Tensor) -> tf.Tensor:
+    """Rows `[N, X]` with a dimension for the sentences of `hidden`, `[B, S]`, and one for a sentence's: `[B, K, X]`."""
+    sentences = tf.shape(hidden)[0]
+    each = tf.shape(rows)[0] // tf.maximum(sentences, 1)
+    return tf.reshape(rows, [sentences, each, rows.shape[1] or tf.shape(rows)[1]])
+
+
+def by_row(parts: tf.Tensor) -> tf.Tensor:
+    """The other way round: `[B, K, X]` to `[N, X]`."""
+    sentences, each, width = tf.unstack(tf.shape(parts))
+    return tf.reshape(parts, [sentences * each, parts.shape[2] or width])
 
 
 def compare(query: tf.Tensor, keys: tf.Tensor, hidden: tf.Tensor, vector: tf.Tensor) -> tf.Tensor:
-    """The weights of additive attention from `W state`, `[B, A]`: `[B, S]`."""
+    """The weights of additive attention from `W state`, `[..., A]`, and keys `[..., S, A]`: `[..., S]`."""
     # A product with a single column would be slower than this sum.
-    scores = tf.reduce_sum(tf.tanh(keys + query[:, tf.newaxis]) * tf.reshape(vector, [-1]), axis=2)
+    scores = tf.reduce_sum(tf.tanh(keys + tf.expand_dims(query, -2)) * tf.reshape(vector, [-1]), axis=-1)
     return tf.nn.softmax(scores + hidden)
 
 

@@ -1,7 +1,7 @@
 """Beam search: the answers to a sentence that are most probable of those that grow from its K best beginnings.
 
-Letters: B sentences, K hypotheses kept for each (beams), N = B * K rows, n answers wanted, T steps taken, S source
-positions.
+Letters: B sentences, A of them that are still searched, K hypotheses kept for each (beams), N = A * K rows, n answers
+wanted, T steps taken, S source positions.
 
 No hypothesis is copied while the search goes on. Each step notes the K tokens it took and from which of the K places
 before they go on; answers are named by their last step and their place there, and read backwards in the end:
@@ -9,13 +9,15 @@ before they go on; answers are named by their last step and their place there, a
     step         0      1      2
     tokens     A  B   C  B   D  .       the answer (2, 1) is "A B .", found from the right:
     parents    0  0   1  0   1  1       . at place 1 goes on from place 1, B there from place 0, A there
+
+Sentences that are done leave the batch a few at a time, since a step costs what its rows cost.
 """
 
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from model.blocks import largest
+from model.choice import most_probable
 from model.hypotheses import (
     IMPOSSIBLE,
     Found,
@@ -24,8 +26,13 @@ from model.hypotheses import (
     Step,
     array,
     is_end,
+    many,
+    of_any_size,
     penalty,
+    picked,
+    repeated,
     shapes_in_loop,
+    spread,
     without_end,
 )
 from pipeline.vocabulary import BOS, EOS, PAD
@@ -40,13 +47,13 @@ class Ended(NamedTuple):
 
 
 class Beams(NamedTuple):
-    """What is known of each sentence's hypotheses."""
+    """What is known of the hypotheses of the sentences that are still searched."""
 
-    last: tf.Tensor  # int32 [B, K]: the tokens written last
-    totals: tf.Tensor  # [B, K]: log-probability of what is written
-    lengths: tf.Tensor  # int32 [B, K]: tokens written, EOS included
-    ended: Ended  # the best of all that have ended until now
-    state: State
+    sentences: tf.Tensor  # int32 [A]: which of the B they are
+    last: tf.Tensor  # int32 [A, K]: the tokens written last
+    totals: tf.Tensor  # [A, K]: log-probability of what is written
+    lengths: tf.Tensor  # int32 [A, K]: tokens written, EOS included
+    are_open: tf.Tensor  # bool [A]: whether one that goes on may still become an answer
 
 
 class Notes(NamedTuple):
@@ -54,7 +61,7 @@ class Notes(NamedTuple):
 
     tokens: tf.TensorArray  # int32 [B, K]
     parents: tf.TensorArray  # int32 [B, K]
-    seen: Any  # [N, S] attention weights, or () where nobody observes
+    seen: Any  # [B, K, S] attention weights, or () where nobody observes
 
 
 def beam(
@@ -111,82 +118,123 @@ def n_best(
         length_penalty: exponent of the length.
         observe: gives the attention weights of a step, `[N, S]`, from the state after it.
     """
-    rows = sentences * beams
-    state = tf.nest.map_structure(lambda part: tf.repeat(part, beams, axis=0), state)
-    # At first all K rows of a sentence are the same: only the first may win. One that has ended goes on in one way.
-    only_first = tf.where(tf.equal(tf.range(beams), 0), 0.0, IMPOSSIBLE)
 
-    def extend(time: tf.Tensor, beam: Beams, notes: Notes) -> Any:
-        has_ended = is_end(beam.last)  # [B, K]
-        gains, state = step(tf.reshape(beam.last, [rows]), beam.state)
-        # K of the whole row of candidates are among the K best of each hypothesis.
-        top, tokens = best_of(gains, beams)  # [N, K]
-        shape = [sentences, beams, beams]
-        gains, tokens = tf.reshape(top, shape), tf.reshape(tokens, shape)
-        # A hypothesis that has ended goes on with PAD and at no cost.
-        gains = tf.where(has_ended[:, :, tf.newaxis], only_first, gains)
-        tokens = tf.where(has_ended[:, :, tf.newaxis], PAD, tokens)
-        totals = tf.reshape(beam.totals[:, :, tf.newaxis] + gains, [sentences, beams * beams])
-        longer = tf.repeat(beam.lengths + tf.where(has_ended, 0, 1), beams, axis=1)  # [B, K*K]
-        scores, chosen = tf.math.top_k(totals / penalty(longer, length_penalty), beams)  # [B, K]
-        totals, lengths = (tf.gather(values, chosen, batch_dims=1) for values in (totals, longer))
-        parents = chosen // beams
-        picked = tf.gather(tf.reshape(tokens, [sentences, beams * beams]), chosen, batch_dims=1)
+    def extend(time: tf.Tensor, beam: Beams, state: State, found: Ended, notes: Notes) -> Any:
+        logits, state = step(tf.reshape(beam.last, [-1]), state)
+        after, scores, parents = continued(beam, *most_probable(logits, beams), length_penalty)
         notes = Notes(
-            notes.tokens.write(time, picked),
-            notes.parents.write(time, parents),
-            () if observe is None else notes.seen.write(time, observe(state)),
+            notes.tokens.write(time, spread(after.last, beam.sentences, sentences)),
+            notes.parents.write(time, spread(parents, beam.sentences, sentences)),
+            () if observe is None else notes.seen.write(time, seen_by(observe(state), beam, sentences)),
         )
-        origin = tf.reshape(parents + tf.range(sentences)[:, tf.newaxis] * beams, [rows])
-        state = tf.nest.map_structure(lambda part: tf.gather(part, origin), state)
-        is_answer = tf.equal(picked, EOS) & is_possible(totals)
-        ended = best_ended(beam.ended, at_step(time, tf.where(is_answer, scores, IMPOSSIBLE)))
-        return time + 1, Beams(picked, totals, lengths, ended, state), notes
-
-    def goes_on(time: tf.Tensor, beam: Beams, _: Notes) -> tf.Tensor:
-        hopeful = is_possible(beam.totals) & ~is_end(beam.last)
+        is_answer = tf.equal(after.last, EOS) & is_possible(after.totals)
+        ended = best_ended(
+            Ended(*(tf.gather(part, beam.sentences) for part in found)),
+            at_step(time, tf.where(is_answer, scores, IMPOSSIBLE)),
+        )
+        found = Ended(*(replaced(old, beam.sentences, new) for old, new in zip(found, ended, strict=True)))
         # Log-probabilities only fall: the most that one can still reach is its total at the largest penalty.
-        hope = tf.reduce_max(tf.where(hopeful, beam.totals / penalty(max_length, length_penalty), IMPOSSIBLE), axis=1)
-        # The first step is taken even for no sentences, since there must be something to stack.
-        return tf.equal(time, 0) | ((time < max_length) & tf.reduce_any(hope > beam.ended.scores[:, -1]))
+        hope = scores_of(after.totals, goes_on(after), penalty(max_length, length_penalty))
+        after = after._replace(are_open=tf.reduce_max(hope, axis=1) > ended.scores[:, -1])
+        return time + 1, *without_done(after, parents, state), found, notes
 
     none = tf.zeros([sentences, answers], tf.int32)
     start = Beams(
+        tf.range(sentences),
         tf.fill([sentences, beams], BOS),
-        tf.tile(only_first[tf.newaxis], [sentences, 1]),
+        tf.tile(only_first(beams)[tf.newaxis], [sentences, 1]),  # at first all K rows of a sentence are the same
         tf.zeros([sentences, beams], tf.int32),
-        Ended(tf.fill([sentences, answers], IMPOSSIBLE), none - 1, none),
-        state,
+        tf.fill([sentences], True),
     )
     empty = Notes(
         array(tf.int32, [None, None]),
         array(tf.int32, [None, None]),
-        () if observe is None else array(tf.float32, [None, None]),
+        () if observe is None else array(tf.float32, [None, None, None]),
     )
-    two = tf.TensorShape([None, None])
-    steps, found, notes = tf.while_loop(
-        goes_on,
+    state = repeated(state, beams)
+    one, two = tf.TensorShape([None]), tf.TensorShape([None, None])
+    steps, last, _, found, notes = tf.while_loop(
+        # The first step is taken even for no sentences, since there must be something to stack.
+        lambda time, beam, *_: tf.equal(time, 0) | ((time < max_length) & tf.reduce_any(beam.are_open)),
         extend,
-        (0, start, empty),
+        (
+            0,
+            of_any_size(start),
+            of_any_size(state),
+            Ended(tf.fill([sentences, answers], IMPOSSIBLE), none - 1, none),
+            empty,
+        ),
         shape_invariants=(
             tf.TensorShape([]),
-            Beams(two, two, two, Ended(two, two, two), shapes_in_loop(state)),
+            Beams(one, two, two, two, one),
+            shapes_in_loop(state),
+            Ended(two, two, two),
             tf.nest.map_structure(lambda _: tf.TensorShape(None), empty),
         ),
     )
-    goes_on_still = is_possible(found.totals) & ~is_end(found.last)
-    cut_off = at_step(
-        steps - 1, tf.where(goes_on_still, found.totals / penalty(found.lengths, length_penalty), IMPOSSIBLE)
+    unfinished = scores_of(last.totals, goes_on(last), penalty(last.lengths, length_penalty))
+    unfinished = replaced(tf.fill([sentences, beams], IMPOSSIBLE), last.sentences, unfinished)
+    return read(notes, filled_up(found, at_step(steps - 1, unfinished)), with_attention=observe is not None)
+
+
+def continued(
+    beam: Beams, gains: tf.Tensor, tokens: tf.Tensor, length_penalty: float
+) -> tuple[Beams, tf.Tensor, tf.Tensor]:
+    """The K best of all that the hypotheses may become, their scores and whom they continue, `[A, K]`.
+
+    Gains and tokens are those of the K most probable tokens of each, `[N, K]`: the K best of all are among them.
+    """
+    searched, beams = tf.unstack(tf.shape(beam.last))
+    has_ended = is_end(beam.last)[:, :, tf.newaxis]  # [A, K, 1]
+    shape, flat = [searched, beams, beams], [searched, beams * beams]
+    tokens = tf.reshape(tf.where(has_ended, PAD, tf.reshape(tokens, shape)), flat)
+    # A hypothesis that has ended goes on in one way, with PAD and at no cost.
+    gains = tf.where(has_ended, only_first(beams), tf.reshape(gains, shape))
+    totals = tf.reshape(beam.totals[:, :, tf.newaxis] + gains, flat)
+    lengths = tf.repeat(beam.lengths + tf.where(has_ended[:, :, 0], 0, 1), beams, axis=1)
+    scores, places = tf.math.top_k(totals / penalty(lengths, length_penalty), beams)
+    last, totals, lengths = (tf.gather(part, places, batch_dims=1) for part in (tokens, totals, lengths))
+    return beam._replace(last=last, totals=totals, lengths=lengths), scores, places // beams
+
+
+def only_first(beams: tf.Tensor | int) -> tf.Tensor:
+    """The gains of K ways to go on that are the same: only the first has a chance, `[K]`."""
+    return tf.where(tf.equal(tf.range(beams), 0), 0.0, IMPOSSIBLE)
+
+
+def without_done(beam: Beams, parents: tf.Tensor, state: State) -> tuple[Beams, State]:
+    """What the next step needs, in the order of the hypotheses; sentences that are done leave if there are many."""
+    searched, beams = tf.unstack(tf.shape(parents))
+    rows = parents + tf.range(searched)[:, tf.newaxis] * beams  # [A, K]
+
+    def leave() -> tuple[Beams, State]:
+        staying = tf.where(beam.are_open)[:, 0]
+        kept = Beams(*(tf.gather(part, staying) for part in beam))
+        return kept, picked(state, tf.reshape(tf.gather(rows, staying), [-1]), staying)
+
+    return tf.cond(  # type: ignore[no-any-return]
+        many(~beam.are_open), leave, lambda: (beam, picked(state, tf.reshape(rows, [-1]), None))
     )
-    return read(notes, filled_up(found.ended, cut_off), with_attention=observe is not None)
 
 
-def best_of(gains: tf.Tensor, count: tf.Tensor | int) -> tuple[tf.Tensor, tf.Tensor]:
-    """The largest values of each row and their places, `[N, count]`; fewer columns than that are filled up."""
-    columns = tf.shape(gains)[1]
-    best, places = largest(gains, tf.minimum(count, columns))
-    missing = [[0, 0], [0, tf.maximum(0, count - columns)]]
-    return tf.pad(best, missing, constant_values=IMPOSSIBLE), tf.pad(places, missing)
+def goes_on(beam: Beams) -> tf.Tensor:
+    """Which hypotheses have not ended, bool `[A, K]`."""
+    return is_possible(beam.totals) & ~is_end(beam.last)
+
+
+def scores_of(totals: tf.Tensor, are_meant: tf.Tensor, divisor: tf.Tensor) -> tf.Tensor:
+    """The scores of the hypotheses that are meant; the others are IMPOSSIBLE."""
+    return tf.where(are_meant, totals / divisor, IMPOSSIBLE)
+
+
+def replaced(values: tf.Tensor, sentences: tf.Tensor, new: tf.Tensor) -> tf.Tensor:
+    """What is known of all sentences `[B, ...]`, with what is newly known of some `[A, ...]`."""
+    return tf.tensor_scatter_nd_update(values, sentences[:, tf.newaxis], new)
+
+
+def seen_by(weights: tf.Tensor, beam: Beams, count: tf.Tensor) -> tf.Tensor:
+    """Attention weights `[N, S]` at the places of their hypotheses, `[B, K, S]`."""
+    return spread(tf.reshape(weights, [*tf.unstack(tf.shape(beam.last)), tf.shape(weights)[1]]), beam.sentences, count)
 
 
 def is_possible(totals: tf.Tensor) -> tf.Tensor:
@@ -237,9 +285,7 @@ def read(notes: Notes, answers: Ended, *, with_attention: bool) -> Found:
     found = Found(without_end(tf.transpose(written.stack(), [1, 2, 0])), answers.scores)  # [B, n, T]
     if not with_attention:
         return found
-    seen = notes.seen.stack()  # [T, N, S]
-    seen = tf.reshape(seen, [*tf.unstack(tf.shape(tokens)), tf.shape(seen)[2]])  # [T, B, K, S]
-    seen = tf.gather(seen, origins.stack(), batch_dims=2)  # [T, B, n, S]
+    seen = tf.gather(notes.seen.stack(), origins.stack(), batch_dims=2)  # [T, B, K, S] to [T, B, n, S]
     has_begun = tf.range(steps)[:, tf.newaxis, tf.newaxis] <= answers.steps
     seen = tf.where(has_begun[:, :, :, tf.newaxis], seen, 0.0)
     return found._replace(attention=tf.transpose(seen, [1, 2, 0, 3]))

@@ -9,11 +9,12 @@ BLOCK = 64  # columns looked at as one
 WIDE = 1024  # columns from which on looking at blocks first is quicker
 
 
-def largest(values: tf.Tensor, count: tf.Tensor | int) -> tuple[tf.Tensor, tf.Tensor]:
+def largest(values: tf.Tensor, count: tf.Tensor | int, first: int = 0) -> tuple[tf.Tensor, tf.Tensor]:
     """The K largest values of each row, falling, and their columns, both `[N, K]`: what `tf.math.top_k` gives.
 
     Of equal values the one further left comes first. Wide rows are cut into blocks: the K largest values lie in the K
-    blocks with the largest maxima, since each other block has K values before it. There must be K columns or more.
+    blocks with the largest maxima, since each other block has K values before it. Columns before the `first` do not
+    count, and K columns or more must.
 
     >>> values, columns = largest(tf.constant([[1.0, 3.0, 2.0, 3.0]]), 3)
     >>> values.numpy().tolist(), columns.numpy().tolist()
@@ -21,13 +22,19 @@ def largest(values: tf.Tensor, count: tf.Tensor | int) -> tuple[tf.Tensor, tf.Te
     """
     columns = values.shape[1]
     if columns is None or columns < WIDE:
-        return tf.math.top_k(values, count)  # type: ignore[no-any-return]
+        best, places = tf.math.top_k(values[:, first:], count)
+        return best, places + first
     blocks = in_blocks(values, float("-inf"))
+    maxima = tf.reduce_max(blocks, axis=2)
+    if first:
+        maxima = tf.concat([tf.reduce_max(values[:, first:BLOCK], axis=1, keepdims=True), maxima[:, 1:]], axis=1)
     wanted = tf.minimum(count, tf.shape(blocks)[1])
-    _, found = tf.math.top_k(tf.reduce_max(blocks, axis=2), wanted)
+    _, found = tf.math.top_k(maxima, wanted)
     found = tf.sort(found, axis=1)  # from left to right again, so that equal values are
-    candidates = tf.reshape(tf.gather(blocks, found, batch_dims=1), [tf.shape(values)[0], wanted * BLOCK])
-    best, places = tf.math.top_k(candidates, count)
+    candidates = tf.gather(blocks, found, batch_dims=1)  # [N, K, 64]
+    if first:
+        candidates = tf.where(found[:, :, tf.newaxis] * BLOCK + tf.range(BLOCK) < first, float("-inf"), candidates)
+    best, places = tf.math.top_k(tf.reshape(candidates, [tf.shape(values)[0], wanted * BLOCK]), count)
     return best, tf.gather(found, places // BLOCK, batch_dims=1) * BLOCK + places % BLOCK
 
 

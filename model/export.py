@@ -78,7 +78,7 @@ class Translator(tf.Module):  # type: ignore[misc]
 
     def translate(self, sentences: tf.Tensor) -> dict[str, tf.Tensor]:
         """Translates sentences; the score is the log-probability divided by the length penalty."""
-        found = search(*self.read(sentences, self._search.beams), self._search)
+        found = search(*self.read(sentences), self._search)
         return {"translations": self.text(found.tokens), "scores": found.scores}
 
     def hypotheses(self, sentences: tf.Tensor, count: tf.Tensor, beams: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -91,7 +91,7 @@ class Translator(tf.Module):  # type: ignore[misc]
             count = tf.identity(count)
         beams = tf.maximum(count, tf.where(beams > 0, beams, self._search.beams))
         found = n_best(
-            *self.read(sentences, beams),
+            *self.read(sentences),
             answers=count,
             beams=beams,
             max_length=self._search.max_length,
@@ -114,7 +114,7 @@ class Translator(tf.Module):  # type: ignore[misc]
         with tf.control_dependencies(checks):
             sentences, seeds = tf.identity(sentences), tf.identity(seeds)
         found = sample(
-            *self.read(sentences, 1),
+            *self.read(sentences),
             seeds=seeds,
             temperature=temperature,
             top=top,
@@ -126,42 +126,24 @@ class Translator(tf.Module):  # type: ignore[misc]
     def attend(self, sentences: tf.Tensor) -> dict[str, tf.Tensor]:
         """Translates sentences and shows what each piece was written from."""
         sources, model = self.sources(sentences), self._model.value
-        memory, state = self.encode(sources, self._search.beams)
-        found = search(
-            lambda tokens, state: model.step(memory, state, tokens),
-            state,
-            tf.size(sentences),
-            self._search,
-            observe=lambda state: model.attend(memory, state),
-        )
+        memory, state = model.begin(sources)
+        found = search(model.step, (memory, state), tf.size(sentences), self._search, observe=model.look)
         attention = tf.ensure_shape(found.attention, [None, None, None])
         is_written = tf.reduce_sum(attention, axis=2) > 0.5  # of EOS too, which `tokens` does not show
         tokens = tf.where(is_written & tf.equal(found.tokens, PAD), EOS, found.tokens)
+        pieces = positions(memory.parts) if self._frame_size else pieces_of(sources, self.source_tokenizer)
         return {
             "translations": self.text(found.tokens),
             "scores": found.scores,
-            "source_pieces": self.positions(memory) if self._frame_size else pieces_of(sources, self.source_tokenizer),
+            "source_pieces": pieces,
             "target_pieces": pieces_of(tokens, self.target_tokenizer),
             "attention": attention,
         }
 
-    def read(self, sentences: tf.Tensor, beams: tf.Tensor | int) -> tuple[Step, State, tf.Tensor]:
+    def read(self, sentences: tf.Tensor) -> tuple[Step, State, tf.Tensor]:
         """What a search over the sentences starts from: its step, the state before the first one, their number."""
-        memory, state = self.encode(self.sources(sentences), beams)
-        return lambda tokens, state: self._model.value.step(memory, state, tokens), state, tf.size(sentences)
-
-    def positions(self, memory: Memory) -> tf.Tensor:
-        """The numbers of the real positions that were made of frames, `[B, S]`."""
-        hidden = memory.hidden[:: self._search.beams]
-        return tf.where(tf.equal(hidden, 0.0), tf.strings.as_string(1 + tf.range(tf.shape(hidden)[1])), "")
-
-    def encode(self, sources: tf.Tensor, beams: tf.Tensor | int) -> tuple[Memory, State]:
-        """What the beams of each sentence look at, and the state before the first step.
-
-        They share its memory: it is repeated once and takes no part in the search's reordering.
-        """
-        memory, state = self._model.value.encode(sources, None)
-        return tf.nest.map_structure(lambda part: tf.repeat(part, beams, axis=0), memory), state
+        model = self._model.value
+        return model.step, model.begin(self.sources(sentences)), tf.size(sentences)
 
     def text(self, tokens: tf.Tensor) -> tf.Tensor:
         """What ids `[B, T]` say, `[B]`."""
@@ -203,6 +185,11 @@ def tokenizer_of(vocabulary: Vocabulary) -> Any:
 def pieces_of(ids: tf.Tensor, tokenizer: Any) -> tf.Tensor:
     """The text of each of the ids `[B, T]`, "" at padding."""
     return tf.where(tf.equal(ids, PAD), "", tokenizer.id_to_string(ids))
+
+
+def positions(memory: Memory) -> tf.Tensor:
+    """The numbers of the real positions that were made of frames, `[B, S]`."""
+    return tf.where(tf.equal(memory.hidden, 0.0), tf.strings.as_string(1 + tf.range(tf.shape(memory.hidden)[1])), "")
 
 
 class NotTracked:

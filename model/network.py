@@ -1,7 +1,8 @@
 """What all architectures have in common: the face that training, export and search know.
 
 Letters: B sentences, S source positions, T target positions, N real target tokens, E width of a token vector, X width
-of what a decoder knows, F width of what the softmax sees, V tokens of the targets' vocabulary, U of the sources'.
+of what a decoder knows, F width of what the softmax sees, V tokens of the targets' vocabulary, U of the sources'. In a
+search N is the number of hypotheses, K of each sentence.
 
     sources    how  are  you  </s>            ids, padded at the end
     inputs     <s>  wie  geht  es  dir        what the decoder has read before it writes the target at that position
@@ -24,11 +25,12 @@ import tensorflow as tf
 from model.config import ModelConfig
 from model.dropout import Dropout
 from model.frames import Frames
-from model.hypotheses import IMPOSSIBLE
-from pipeline.vocabulary import BOS, PAD, UNK
+from model.hypotheses import Shared
+from pipeline.vocabulary import BOS, PAD
 
 Memory = Any  # any nest of tensors whose first dimension is the sentence
-State = Any  # likewise; a search picks from its rows
+State = Any  # likewise; in a search the first dimension is the hypothesis, where it is not marked as shared
+SearchState = tuple[Shared, State]  # the memory, and the decoder's state
 Side = Literal["source", "target", "output"]
 
 
@@ -86,7 +88,10 @@ class Network(keras.layers.Layer, ABC):  # type: ignore[misc]
 
     @abstractmethod
     def advance(self, memory: Memory, state: State, tokens: tf.Tensor) -> tuple[tf.Tensor, State]:
-        """One step of `decode`: the tokens just written, `[B]`, to what it knows, `[B, X]`, and the state after."""
+        """One step of `decode`: the tokens just written, `[N]`, to what it knows, `[N, X]`, and the state after.
+
+        N may be a multiple of B: then each sentence has several hypotheses, next to each other.
+        """
 
     @abstractmethod
     def read_out(self, decoded: tf.Tensor, dropout: Dropout | None) -> tf.Tensor:
@@ -94,7 +99,7 @@ class Network(keras.layers.Layer, ABC):  # type: ignore[misc]
 
     @abstractmethod
     def attend(self, memory: Memory, state: State) -> tf.Tensor:
-        """The share of each source position in the step that led to a state: `[B, S]`."""
+        """The share of each source position in the step that led to a state: `[N, S]`."""
 
     def features(
         self, sources: tf.Tensor, targets: tf.Tensor, dropout: Dropout | None
@@ -124,15 +129,24 @@ class Network(keras.layers.Layer, ABC):  # type: ignore[misc]
         features, tokens, rows = self.features(sources, targets, dropout)
         return self.logits(features), tokens, rows
 
-    def step(self, memory: Memory, state: State, tokens: tf.Tensor) -> tuple[tf.Tensor, State]:
-        """One step of a search: the tokens just written, `[B]`, to the next one's log-probabilities, `[B, V]`.
+    def begin(self, sources: tf.Tensor) -> SearchState:
+        """The state before the first step of a search, for one hypothesis of each sentence."""
+        memory, state = self.encode(sources, None)
+        return Shared(memory), state
 
-        Nothing but a token that stands for text or the end can follow, so `PAD`, `UNK` and `BOS` are made impossible.
+    def step(self, tokens: tf.Tensor, state: SearchState) -> tuple[tf.Tensor, SearchState]:
+        """One step of a search: the tokens just written, `[N]`, to the logits of the next ones, `[N, V]`.
+
+        There are K tokens for each sentence of the memory, those of a sentence next to each other.
         """
-        decoded, state = self.advance(memory, state, tokens)
-        logits = self.logits(self.read_out(decoded, None))
-        never = tf.scatter_nd([[PAD], [UNK], [BOS]], [IMPOSSIBLE] * 3, [tf.shape(logits)[1]])
-        return tf.nn.log_softmax(logits) + never, state
+        memory, before = state
+        decoded, after = self.advance(memory.parts, before, tokens)
+        return self.logits(self.read_out(decoded, None)), (memory, after)
+
+    def look(self, state: SearchState) -> tf.Tensor:
+        """The share of each source position in the step that led to a search's state: `[N, S]`."""
+        memory, after = state
+        return self.attend(memory.parts, after)
 
     @property
     def softmax(self) -> tuple[tf.Tensor, tf.Tensor]:

@@ -1,8 +1,8 @@
 """The recurrent networks: an encoder, attention, and a decoder.
 
 Letters: B sentences, S source positions, T target positions, E width of a token vector, M width of the memory, H units
-of the decoder, X what the decoder knows, its state and what it looked at (H + M,
-or H without attention), N real target tokens.
+of the decoder, X what the decoder knows, its state and what it looked at (H + M, or H without attention), N real target
+tokens, or in a search hypotheses: K of each sentence, next to each other.
 """
 
 from typing import NamedTuple
@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from model import decoder, recurrent
-from model.attention import MASKED, AdditiveAttention, Memory, MultiplicativeAttention
+from model.attention import MASKED, AdditiveAttention, Memory, MultiplicativeAttention, by_row, by_sentence
 from model.config import ModelConfig
 from model.decoder import FedState
 from model.dropout import Dropout, drop, inside, mask
@@ -121,7 +121,7 @@ class Seq2Seq(Network):
         return drop(decoded, dropout, 1, same_along=1) if self.config.variational else decoded
 
     def advance(self, memory: Memory, state: DecoderState, tokens: tf.Tensor) -> tuple[tf.Tensor, DecoderState]:
-        """One step of `decode`: the tokens just written, `[B]`, to what it knows, `[B, X]`, and the state after."""
+        """One step of `decode`: the tokens just written, `[N]`, to what it knows, `[N, X]`, and the state after."""
         shown, layers, context = self.look_up("target", tokens), [], state.context
         for number, (cell, before) in enumerate(zip(self.cells, state.layers, strict=True)):
             projected = cell.project(shown)
@@ -134,7 +134,7 @@ class Seq2Seq(Network):
             layers.append(after)
         state = DecoderState(tuple(layers), context)
         if self.asked:
-            context = self.asked.attend(shown[:, tf.newaxis], memory)[:, 0]
+            context = by_row(self.asked.attend(by_sentence(shown, memory.hidden), memory))
         return (shown if isinstance(context, tuple) else tf.concat([shown, context], axis=1)), state
 
     def read_out(self, decoded: tf.Tensor, dropout: Dropout | None) -> tf.Tensor:
@@ -143,10 +143,10 @@ class Seq2Seq(Network):
         return features if self.config.variational else drop(features, dropout, 0)
 
     def attend(self, memory: Memory, state: DecoderState) -> tf.Tensor:
-        """The share of each source position in the step that led to a state: `[B, S]`."""
+        """The share of each source position in the step that led to a state: `[N, S]`."""
         if self.fed:
             return self.fed.weights(state.layers[0][0], memory)
         if self.asked:
             shown = tf.add_n([layer[0] for layer in state.layers])  # what residual layers show is their sum
-            return self.asked.weights(shown[:, tf.newaxis], memory)[:, 0]
+            return by_row(self.asked.weights(by_sentence(shown, memory.hidden), memory))
         raise InputError("train.model.attention", "none", "additive or multiplicative", "nothing was looked at")

@@ -1,6 +1,7 @@
 """The transformer (Vaswani et al., 2017), each part reading what is normalised (pre-norm; Xiong et al., 2020).
 
-Letters: B sentences, S source positions, T target positions, N real target tokens, D width, H heads.
+Letters: B sentences, S source positions, T target positions, N real target tokens, or in a search hypotheses: K of each
+sentence, next to each other; P = T * K positions written by them, D width, H heads.
 """
 
 from typing import NamedTuple
@@ -8,10 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from model.attention import MASKED
+from model.attention import MASKED, by_row, by_sentence
 from model.config import ModelConfig
 from model.dropout import Dropout, drop, inside
 from model.heads import KeyValue
+from model.hypotheses import Shared
 from model.layers import DecoderLayer, EncoderLayer
 from model.network import Network, shifted
 from model.norm import Norm
@@ -27,10 +29,15 @@ class Read(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What the decoder remembers between two steps."""
+    """What the decoder remembers between two steps.
 
-    layers: tuple[KeyValue, ...]  # of each layer, the positions written until now
-    asking: tf.Tensor  # [B, D]: with what the last layer looked at the sources in the step before
+    Keys and values stay where they were written, whichever hypotheses go on from there: those of a step lie behind
+    those of the step before, K each. A hypothesis knows at which of the K places each step before it was written.
+    """
+
+    layers: Shared  # KeyValue of each layer, [B, H, P, D/H]
+    places: tf.Tensor  # int32 [N, T]
+    asking: tf.Tensor  # [N, D]: with what the last layer looked at the sources in the step before
 
 
 class Transformer(Network):
@@ -67,8 +74,9 @@ class Transformer(Network):
         values = self.encoder_norm.apply(values, learns=dropout is not None)
         memory = Read(tuple(layer.sources.read(values) for layer in self.decoder), hidden)
         sentences = tf.shape(sources)[0]
-        nothing = tuple(layer.itself.none(sentences) for layer in self.decoder)
-        return memory, Written(nothing, tf.zeros([sentences, self.config.embedding_size]))
+        nothing = Shared(tuple(layer.itself.none(sentences) for layer in self.decoder))
+        places = tf.zeros([sentences, 0 * sentences], tf.int32)
+        return memory, Written(nothing, places, tf.zeros([sentences, self.config.embedding_size]))
 
     def decode(self, memory: Read, state: Written, targets: tf.Tensor, dropout: Dropout | None) -> tf.Tensor:
         """What the decoder knows before each target, having read those before it: `[B, T]` to `[B, T, D]`."""
@@ -78,38 +86,54 @@ class Transformer(Network):
         return self._run(values, memory, later, None, inside(dropout, DECODER))[0]
 
     def advance(self, memory: Read, state: Written, tokens: tf.Tensor) -> tuple[tf.Tensor, Written]:
-        """One step of `decode`: the tokens just written, `[B]`, to what it knows, `[B, D]`, and the state after."""
-        place = tf.shape(state.layers[0].keys)[2]
-        values = self.placed(self.look_up("target", tokens[:, tf.newaxis]), place)
-        decoded, state = self._run(values, memory, tf.constant(0.0), state, None)
-        return decoded[:, 0], state
+        """One step of `decode`: the tokens just written, `[N]`, to what it knows, `[N, D]`, and the state after."""
+        sentences, steps = tf.shape(memory.hidden)[0], tf.shape(state.places)[1]
+        each = tf.size(tokens) // tf.maximum(sentences, 1)
+        places = tf.concat([state.places, tf.tile(tf.range(each), [sentences])[:, tf.newaxis]], axis=1)  # [N, T]
+        written = tf.one_hot(places, each, on_value=0.0, off_value=MASKED)  # [N, T, K], by whom it was not
+        elsewhere = tf.reshape(written, [sentences, 1, each, (steps + 1) * each])  # [B, 1, K, P]
+        # The hypotheses of a sentence stand where in training its target positions do.
+        vectors = self.placed(self.look_up("target", tokens)[:, tf.newaxis], steps)
+        values = by_sentence(vectors[:, 0], memory.hidden)
+        decoded, layers, asking = self._run(values, memory, elsewhere, state.layers.parts, None)
+        return by_row(decoded), Written(Shared(layers), places, by_row(asking))
 
     def _run(
-        self, values: tf.Tensor, memory: Read, later: tf.Tensor, state: Written | None, dropout: Dropout | None
-    ) -> tuple[tf.Tensor, Written]:
-        """All layers of the decoder over `[B, T, D]`, after what is written; `later` hides what is not written yet."""
+        self,
+        values: tf.Tensor,
+        memory: Read,
+        unseen: tf.Tensor,
+        before: tuple[KeyValue, ...] | None,
+        dropout: Dropout | None,
+    ) -> tuple[tf.Tensor, tuple[KeyValue, ...], tf.Tensor]:
+        """All layers of the decoder over `[B, T, D]`, after what is written before.
+
+        `unseen` hides what is not written yet, or by others. It gives what the last layer gives, what of each layer can
+        be seen by who comes next, and with what the last layer looked at the sources, `[B, T, D]`.
+        """
         written, asking = [], values
         hidden = memory.hidden[:, tf.newaxis, tf.newaxis]
         for number, layer in enumerate(self.decoder):
             inner = inside(dropout, number)
-            values, seen = layer.look_around(values, later, inner, state.layers[number] if state else None)
+            values, seen = layer.look_around(values, unseen, inner, before[number] if before else None)
             values, asking = layer.look_at_sources(values, memory.layers[number], hidden, inner)
             values = layer.feed(values, inner)
             written.append(seen)
-        return values, Written(tuple(written), asking[:, -1])
+        return values, tuple(written), asking
 
     def read_out(self, decoded: tf.Tensor, dropout: Dropout | None) -> tf.Tensor:
         """What the softmax sees: `[N, D]` to `[N, D]`."""
         return self.decoder_norm.apply(decoded, learns=dropout is not None)
 
     def attend(self, memory: Read, state: Written) -> tf.Tensor:
-        """The share of each source position in the step that led to a state: `[B, S]`.
+        """The share of each source position in the step that led to a state: `[N, S]`.
 
         It is the mean over the heads of the last layer.
         """
         hidden = memory.hidden[:, tf.newaxis, tf.newaxis]
-        weights = self.decoder[-1].sources.weights(state.asking[:, tf.newaxis], memory.layers[-1], hidden)
-        return tf.reduce_mean(weights[:, :, 0], axis=1)
+        asking = by_sentence(state.asking, memory.hidden)
+        weights = self.decoder[-1].sources.weights(asking, memory.layers[-1], hidden)  # [B, H, K, S]
+        return by_row(tf.reduce_mean(weights, axis=1))
 
     def placed(self, vectors: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
         """Token vectors `[B, T, D]` with the sinusoids of their places, the first of which is given."""

@@ -70,3 +70,13 @@ def test_a_share_of_nothing_is_never_drawn_whatever_is_rounded() -> None:
     for chances in (chance.random(2000), np.zeros(2000), np.full(2000, 1 - 2.0**-23)):
         found = draw(tf.constant(shares), tf.constant(chances.astype(np.float32).clip(max=1 - 2.0**-23))).numpy()
         assert (shares[np.arange(2000), found] > 0).all()
+
+
+@pytest.mark.parametrize("columns", [100, 2000])
+def test_columns_before_the_first_do_not_count(columns: int) -> None:
+    values = np.random.default_rng(3).permutation(4 * columns).reshape(4, columns).astype(np.float32)
+    values[:, :3] += 4 * columns
+    best, places = largest(tf.constant(values), 5, 3)
+    expected = 3 + np.argsort(-values[:, 3:], axis=1)[:, :5]
+    assert places.numpy().tolist() == expected.tolist()
+    assert best.numpy().tolist() == np.take_along_axis(values, expected, 1).tolist()

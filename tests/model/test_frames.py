@@ -122,8 +122,7 @@ def test_a_network_learns_to_write_what_was_spoken() -> None:
     for _ in range(200):
         learn(*spoken(chance, 64))
     sources, targets = spoken(chance, 100)
-    memory, state = model.encode(tf.constant(sources), None)
-    found = greedy(lambda tokens, state: model.step(memory, state, tokens), state, tf.constant(100), max_length=4)
+    found = greedy(model.step, model.begin(tf.constant(sources)), tf.constant(100), max_length=4)
     written = np.pad(found.tokens.numpy(), [(0, 0), (0, 4 - found.tokens.shape[1])])
     assert (written == np.where(targets == EOS, PAD, targets)).all(axis=1).mean() >= 0.9
 

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from model.architectures import build_model
+from model.beam import n_best
 from model.config import ModelConfig, SearchConfig
 from model.dropout import Dropout
 from model.export import Exported, save
@@ -15,7 +16,7 @@ from model.losses import cross_entropy, summed_cross_entropy
 from model.network import Network
 from pipeline.errors import InputError
 from pipeline.vocabularies import Vocabularies
-from pipeline.vocabulary import BOS, PAD, UNK, Vocabulary
+from pipeline.vocabulary import BOS, EOS, PAD, Vocabulary
 
 SOURCES = tf.constant([[5, 6, 7, 3], [8, 3, 0, 0], [9, 4, 3, 0]])
 TARGETS = tf.constant([[4, 5, 3, 0, 0], [9, 8, 7, 6, 3], [3, 0, 0, 0, 0]])
@@ -79,28 +80,61 @@ def test_the_written_out_gradient_is_tensorflows_own_and_reaches_every_weight(ki
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if "none" not in kind] + ["lstm-none"])
 def test_step_by_step_is_the_full_pass(kind: str) -> None:
     model = make(kind)
-    memory, state = model.encode(SOURCES, None)
-    whole = model.read_out(model.decode(memory, state, TARGETS, None), None)
+    whole = model.read_out(model.decode(*model.encode(SOURCES, None), TARGETS, None), None)
+    state = model.begin(SOURCES)
     tokens = tf.fill([3], BOS)
     for place in range(TARGETS.shape[1]):
-        gains, state = model.step(memory, state, tokens)
-        expected = tf.nn.log_softmax(model.logits(whole[:, place])).numpy()
-        possible = np.delete(gains, [PAD, UNK, BOS], 1)
-        np.testing.assert_allclose(possible, np.delete(expected, [PAD, UNK, BOS], 1), rtol=1e-5, atol=1e-5)
-        assert gains.numpy()[:, [PAD, UNK, BOS]].max() < -1e8
+        logits, state = model.step(tokens, state)
+        np.testing.assert_allclose(logits, model.logits(whole[:, place]), rtol=1e-5, atol=1e-5)
         tokens = TARGETS[:, place]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if "none" not in kind] + ["lstm-none"])
+def test_answers_of_a_beam_have_the_scores_and_the_attention_of_the_full_pass(kind: str) -> None:
+    """As hypotheses change places and sentences leave, what belongs to them must go with them."""
+    model, sentences, beams = make(kind), 12, 4
+    model.tables["output"].assign(8 * model.tables["output"])  # so that probabilities differ
+    model.output_bias.assign(2 * tf.one_hot(EOS, 10))  # and answers end
+    ids = np.random.default_rng(1).integers(EOS + 1, 10, [sentences, 5])
+    ids[::2, 3:] = PAD
+    sources = tf.constant(ids, tf.int32)
+    observe = None if "none" in kind else model.look
+    found = n_best(
+        model.step,
+        model.begin(sources),
+        tf.constant(sentences),
+        answers=beams,
+        beams=beams,
+        max_length=7,
+        observe=observe,
+    )
+    lengths = set()
+    for row, (answers, scores) in enumerate(zip(found.tokens.numpy(), found.scores.numpy(), strict=True)):
+        real = sources[row : row + 1]
+        for rank, (answer, score) in enumerate(zip(answers, scores, strict=True)):
+            tokens = [token for token in answer.tolist() if token]
+            lengths.add(len(tokens))
+            targets = tf.constant([[*tokens, EOS][:7]])
+            logits, written, _ = model.predict(real, targets, None)
+            expected = tf.gather(tf.nn.log_softmax(logits), written, batch_dims=1)
+            assert score == pytest.approx(float(tf.reduce_sum(expected)), rel=1e-4)
+            if observe:
+                state = model.begin(real)
+                for place, token in enumerate([BOS, *tokens][: len(targets[0])]):
+                    _, state = model.step(tf.constant([token]), state)
+                    np.testing.assert_allclose(found.attention[row, rank, place], model.look(state)[0], atol=1e-5)
+    assert len(lengths) > 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_step_looks_at_real_positions(kind: str) -> None:
     model = make(kind)
-    memory, state = model.encode(SOURCES, None)
-    _, state = model.step(memory, state, tf.fill([3], BOS))
+    _, state = model.step(tf.fill([3], BOS), model.begin(SOURCES))
     if "none" in kind:
         with pytest.raises(InputError, match=r"train.model.attention = none: expected additive or multiplicative"):
-            model.attend(memory, state)
+            model.look(state)
         return
-    weights = model.attend(memory, state).numpy()
+    weights = model.look(state).numpy()
     np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=1e-5)
     assert ((weights > 0) == (SOURCES.numpy() != PAD)).all()
 

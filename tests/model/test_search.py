@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from model.beam import beam, n_best
 from model.config import SearchConfig
-from model.hypotheses import IMPOSSIBLE
+from model.hypotheses import IMPOSSIBLE, Shared
 from model.search import search
 from model.walk import greedy
 from pipeline.vocabulary import EOS
@@ -142,7 +142,7 @@ def test_a_beam_remembers_the_best_answer_that_was_pushed_out() -> None:
 
 
 def test_greedy_writes_nothing_after_the_end() -> None:
-    tables = [{(): {EOS: log(0.9), A: log(0.1)}}, {(): {A: 0.0}, (A,): {B: 0.0}, (A, B): {EOS: log(0.8)}}]
+    tables = [{(): {EOS: log(0.9), A: log(0.1)}}, {(): {A: 0.0}, (A,): {B: 0.0}, (A, B): {EOS: log(0.8), A: log(0.2)}}]
     found = greedy(table_step(tables, 1), start(2), tf.constant(2), max_length=5, length_penalty=1.0)
     assert found.tokens.numpy().tolist() == [[0, 0, 0], [A, B, 0]]
     assert found.scores.numpy() == pytest.approx([log(0.9), log(0.8) / (8 / 6)])
@@ -296,3 +296,20 @@ def test_a_part_of_the_state_may_grow_in_a_graph(beams: int) -> None:
         return search(step, past, tf.shape(past)[0], SearchConfig(beams=beams)).tokens
 
     assert graph(tf.zeros([2, 0], tf.int32)).numpy().tolist() == [[4, 5, 6, 0]] * 2
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_what_hypotheses_share_leaves_with_its_sentence(beams: int) -> None:
+    """Each of 20 sentences ends after a number of tokens that it alone knows."""
+
+    def step(tokens: tf.Tensor, state: tuple[Shared, tf.Tensor]) -> tuple[tf.Tensor, tuple[Shared, tf.Tensor]]:
+        known, written = state
+        left = tf.repeat(known.parts, tf.size(tokens) // tf.maximum(tf.size(known.parts), 1)) - written
+        return tf.one_hot(tf.where(left > 0, A, EOS), 6, 0.0, NEVER), (known, written + 1)
+
+    lengths = tf.random.stateless_uniform([20], [1, beams], 0, 15, tf.int32)
+    config = SearchConfig(beams=beams, max_length=20)
+    graph = tf.function(lambda: search(step, (Shared(lengths), tf.zeros([20], tf.int32)), tf.constant(20), config))
+    found = graph()
+    assert [written(row) for row in found.tokens.numpy()] == [[A] * length for length in lengths.numpy().tolist()]
+    assert found.scores.numpy() == pytest.approx(0.0)

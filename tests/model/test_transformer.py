@@ -110,7 +110,7 @@ def test_a_step_reads_no_position_again() -> None:
     for place, token in enumerate([2, 4, 9]):
         before = state
         _, state = model.advance(memory, state, tf.constant([token]))
-        for old, new in zip(before.layers, state.layers, strict=True):
+        for old, new in zip(before.layers.parts, state.layers.parts, strict=True):
             assert new.keys.shape == (1, 2, place + 1, 3)
             np.testing.assert_array_equal(new.keys[:, :, :place], old.keys)
             np.testing.assert_array_equal(new.values[:, :, :place], old.values)
@@ -142,8 +142,7 @@ def test_it_learns_to_write_backwards() -> None:
     for _ in range(200):
         learn(*backwards(chance, 64))
     sources, targets = backwards(chance, 100)
-    memory, state = model.encode(tf.constant(sources), None)
-    found = greedy(lambda tokens, state: model.step(memory, state, tokens), state, tf.constant(100), max_length=5)
+    found = greedy(model.step, model.begin(tf.constant(sources)), tf.constant(100), max_length=5)
     written = np.pad(found.tokens.numpy(), [(0, 0), (0, 5 - found.tokens.shape[1])])
     assert (written == np.where(targets == EOS, PAD, targets)).all(axis=1).mean() >= 0.9
 

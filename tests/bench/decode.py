@@ -1,0 +1,122 @@
+"""What translating costs: output tokens for each CPU second of one core, and the time until one sentence is answered.
+
+    make bench SUITE=decode
+
+The reference networks R and T of the training bench learn from Multi30k until they end their sentences, once, and their
+weights are then exported with the code as it is. 1,000 sentences of test_2016_flickr go through the SavedModel, raw
+text to raw text, 32 at a time and those of a length together; the closing token counts.
+All on one thread; of some rounds the quickest counts. NIGHTSHIFT_DATA names the folder in which multi30k/ lies.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.bench.multi30k import DATA, configured
+from tests.bench.processes import measure
+from tests.bench.report import merge, show
+from tests.bench.train import NETWORKS
+
+FOLDER = Path("build/bench/decode")
+RECIPE = (
+    "vocabulary.size=8000",
+    "train.steps=2500",
+    "train.batch_tokens=1024",
+    "train.learning_rate=0.001",
+)
+BATCH = 32
+ROUNDS = 3
+ALONE = 200  # sentences that are translated one by one
+SEARCHES = {"greedy": 1, "beam5": 5}
+WANTED = {"R": {"greedy": 2100, "beam5": 940}, "T": {"greedy": 3100, "beam5": 950}}
+
+
+def exported(network: str, beams: int) -> tuple[Any, Any]:
+    """The SavedModel of a trained reference network with a search, and the vocabularies of both sides."""
+    import yaml
+
+    from model import averaging, checkpoints, export
+    from model.stages import train
+    from pipeline.build_vocabulary import build_vocabulary
+    from pipeline.ingest import ingest
+    from pipeline.jobs import clean, shard
+    from pipeline.vocabularies import Vocabularies
+
+    model = yaml.safe_dump(NETWORKS[network], default_flow_style=True, width=10_000).strip()
+    config = configured(FOLDER, *RECIPE, f"train.model={model}")
+    corpus = config.run(ingest)
+    pairs = config.run(clean, corpus)
+    vocabulary = config.run(build_vocabulary, pairs)
+    shards = config.run(shard, pairs, vocabulary)
+    learned = checkpoints.newest(config.run(train, shards, vocabulary).directory / "checkpoints")
+    if learned is None:
+        raise SystemExit(f"{FOLDER} holds no checkpoint of {network}; remove the folder")
+    pieces = Vocabularies.read(vocabulary)
+    searching = config.train.search.model_copy(update={"beams": beams})
+    folder = FOLDER / "exported" / f"{network}-{beams}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    export.save(
+        averaging.exported(learned.state),
+        config.train.model_copy(update={"search": searching}),
+        pieces,
+        shards.facts["unicode_form"],
+        folder,
+    )
+    return export.Exported.load(folder), pieces
+
+
+def speed(network: str, search: str) -> dict[str, float]:
+    """Translates in this process, on the core it is bound to."""
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    import numpy as np
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    model, pieces = exported(network, SEARCHES[search])
+    lines = (DATA / "test_2016_flickr.en").read_text(encoding="utf-8").splitlines()
+    by_length = [lines[row] for row in np.argsort([len(ids) for ids in pieces.source.encode(lines)], kind="stable")]
+    batches = [by_length[first : first + BATCH] for first in range(0, len(lines), BATCH)]
+    model.translate(batches[-1])
+    seconds, answers = [], []
+    for _ in range(ROUNDS):
+        started = time.process_time()
+        answers = [answer for batch in batches for answer in model.translate(batch)]
+        seconds.append(time.process_time() - started)
+    waits = []
+    for line in lines[:ALONE]:
+        started = time.perf_counter()
+        model.translate([line])
+        waits.append(1000 * (time.perf_counter() - started))
+    tokens = sum(len(ids) + 1 for ids in pieces.target.encode(answers))
+    return {"tokens": tokens / min(seconds), "p50": float(np.median(waits)), "p99": float(np.percentile(waits, 99))}
+
+
+def main() -> None:
+    """Runs the suite."""
+    if len(sys.argv) > 1:
+        print(json.dumps(speed(*sys.argv[1:])))
+        return
+    if not DATA.is_dir():
+        raise SystemExit(f"{DATA} is not there: NIGHTSHIFT_DATA names the folder that holds multi30k/")
+    figures: dict[str, float] = {}
+    meanings: dict[str, str] = {}
+    for network, wanted in WANTED.items():
+        for search, least in wanted.items():
+            output = measure([sys.executable, "-m", "tests.bench.decode", network, search]).output
+            found = json.loads(output.splitlines()[-1])
+            key = f"decode.{network}.{search}.tokens_per_cpu_s"
+            figures[key], meanings[key] = found["tokens"], f"output tokens for each CPU second; wanted: {least:,}"
+            if (network, search) == ("T", "beam5"):
+                for part in ("p50", "p99"):
+                    key = f"decode.latency_ms.{part}"
+                    figures[key], meanings[key] = found[part], "one sentence alone through the SavedModel, T, beam 5"
+    show("decode: the speed of translating", figures, meanings)
+    merge(figures)
+
+
+if __name__ == "__main__":
+    main()
