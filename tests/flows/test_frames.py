@@ -132,14 +132,21 @@ def test_people_see_how_many_frames_there_are(config, night):
     assert f"translate --registry {config.registry} --name spoken-source-target " in shown
 
 
-def test_another_network_cannot_begin_with_it(config, night, tmp_path):
-    for change, message in (
-        ({"facts": {}}, "expected a model that reads frames of 6 numbers \\(it reads text"),
-        ({"facts": {"frame_size": 80}}, "it reads frames of 80 numbers"),
-    ):
-        folder = tmp_path / str(len(message))
-        shutil.copytree(night["train"].directory, folder)
-        manifests.write(night["train"].model_copy(update={"directory": folder, **change}))
-        begins = config.train.model_copy(update={"warm_start": str(folder), "steps": 1})
-        with pytest.raises(InputError, match=message):
-            train(begins, night["shard"], night["build_vocabulary"], output_dir=tmp_path, devices=config.devices)
+@pytest.mark.parametrize(
+    ("frame_size", "message"),
+    [
+        (0, "expected a model that reads frames of 6 numbers \\(it reads text"),
+        (80, "it reads frames of 80 numbers"),
+    ],
+)
+def test_another_network_cannot_begin_with_it(config, night, tmp_path, frame_size, message):
+    folder = tmp_path / "other"
+    shutil.copytree(night["train"].directory, folder)
+    with np.load(folder / "weights.npz") as file:
+        weights = {name: file[name] for name in file.files}
+    np.savez(folder / "weights.npz", **(weights | {"frame_size": np.array(frame_size)}))
+    files = manifests.file_records(folder)
+    manifests.write(night["train"].model_copy(update={"directory": folder, "files": files}))
+    begins = config.train.model_copy(update={"warm_start": str(folder), "steps": 1})
+    with pytest.raises(InputError, match=message):
+        train(begins, night["shard"], night["build_vocabulary"], output_dir=tmp_path, devices=config.devices)
