@@ -4,6 +4,10 @@ Koehn (2004), Statistical significance tests for machine translation evaluation.
 with replacement again and again, the same ones for both systems, and each time both are scored. p is the share of
 draws whose difference, centred, is larger than the measured one: sacreBLEU's two-sided test, computed by sacreBLEU
 (Post, 2018). Below some hundred sentences hardly any gain is beyond chance.
+
+Of very few sentences the draws are all alike and would make anything certain: a single one would give the smallest p
+there is. So p is never below what an exact test of the same pairs could show, which gives each sentence's outputs to
+either system: of k sentences with different outputs 2 of 2^k ways are as extreme as the measured one (Fisher, 1935).
 """
 
 import os
@@ -31,7 +35,8 @@ class Significance:
     """What paired bootstrap resampling says about two systems.
 
     Args:
-        p: probability of a difference as large as this one if there were none in truth; at least 1 / (samples + 1).
+        p: probability of a difference as large as this one if there were none in truth; at least 1 / (samples + 1), and
+            2^(1 - k) for k sentences with different outputs.
         samples: how often sentences were drawn.
         ours: BLEU of the one system.
         theirs: BLEU of the other.
@@ -71,7 +76,7 @@ def paired_bootstrap(
         signatures, results = test()
     baseline, system = results["BLEU"]
     return Significance(
-        p=float(system.p_value),
+        p=max(float(system.p_value), smallest_p(ours, theirs)),
         samples=samples,
         ours=Interval(float(system.score), float(system.ci)),
         theirs=Interval(float(baseline.score), float(baseline.ci)),
@@ -103,6 +108,16 @@ def interval_of(
     drawn.sort()
     beyond = samples // 40  # 2.5 % at each end
     return Interval(score, (drawn[-1 - beyond] - drawn[beyond]) / 2)
+
+
+def smallest_p(ours: Sequence[str], theirs: Sequence[str]) -> float:
+    """The smallest p that the sentences with different outputs can show.
+
+    >>> smallest_p(["rain"], ["rain"]), smallest_p(["rain"], ["fog"]), smallest_p(["a", "b", "c"], ["d", "e", "f"])
+    (1.0, 1.0, 0.25)
+    """
+    different = sum(one != other for one, other in zip(ours, theirs, strict=True))
+    return min(1.0, 2.0 ** (1 - different))
 
 
 @contextmanager

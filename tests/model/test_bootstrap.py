@@ -60,3 +60,14 @@ def test_the_same_texts_give_the_same_figures_in_any_environment(monkeypatch: py
 def test_what_cannot_be_paired_is_refused() -> None:
     with pytest.raises(ValueError, match="39, 40 and 40 sentences cannot be paired"):
         compare(HALF[1:], ALL)
+
+
+@pytest.mark.parametrize(
+    ("sentences", "different", "p"),
+    [(1, 1, 1.0), (2, 2, 0.5), (4, 4, 0.125), (40, 1, 1.0), (40, 0, 1.0), (12, 12, 1 / 201)],
+)
+def test_a_few_sentences_make_nothing_certain(sentences: int, different: int, p: float) -> None:
+    references = REFERENCES[:sentences]
+    theirs = [text.replace("rain", "snow") if row < different else text for row, text in enumerate(references)]
+
+    assert paired_bootstrap(references, theirs, references, tokenizer="13a", samples=200).p == p
