@@ -38,7 +38,13 @@ def promote(
         champion = history[-1].version if history else None
         if champion == version.number:  # by a run that was killed before it could say so, or by hand
             return decided_before(registry, version, config, meet, history[-1])
-        decision = judge(config, version.metrics, meet(registry.get(champion)) if champion else None)
+        try:
+            rival = meet(registry.get(champion)) if champion else None
+        except InputError:
+            if registry.alias(CHAMPION) == champion:
+                raise
+            continue  # it was replaced and deleted while it was looked at: there is another one to be compared with
+        decision = judge(config, version.metrics, rival)
         if not decision.is_promoted:
             return decision
         try:

@@ -8,6 +8,7 @@ from threading import Barrier
 import pytest
 
 from model.decision import Decision
+from model.deletion import delete
 from model.promotion import RegisterConfig, Rival
 from model.race import ATTEMPTS, line_of, nominate, promote, roll_back
 from model.registry import Registry
@@ -84,6 +85,35 @@ def test_a_champion_that_never_stops_changing_is_told(tmp_path: Path) -> None:
         promote(registry, add(registry, tmp_path, 97.5, "d2"), RegisterConfig(), scored(90.0, move_the_alias))
 
     assert [move.version for move in registry.history("champion")] == [1, 2] + [1, 2] * (ATTEMPTS // 2)
+
+
+def test_a_champion_that_is_replaced_and_deleted_meanwhile_is_not_missed(location: str, tmp_path: Path) -> None:
+    registry = Registry(location, "weather")
+    for bleu in (96.0, 97.0):
+        promote(registry, add(registry, tmp_path, bleu), RegisterConfig(), stored)
+    candidate = add(registry, tmp_path, 98.0)
+
+    def meet(champion: Version) -> Rival:
+        if champion.number == 2:
+            roll_back(registry, "it stutters")
+            delete(registry, 2, why="it stutters")
+            registry.get(2)
+        return stored(champion)
+
+    decision = promote(registry, candidate, RegisterConfig(), meet)
+
+    assert (decision.is_promoted, decision.champion) == (True, 1)
+    assert [move.version for move in registry.history("champion")] == [1, 2, 1, 3]
+
+
+def test_a_champion_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    registry = Registry(str(tmp_path / "registry"), "weather")
+    promote(registry, add(registry, tmp_path, 96.0), RegisterConfig(), stored)
+    candidate = add(registry, tmp_path, 98.0)
+    (tmp_path / "registry/weather/versions/0001/manifest.json").write_text("{}")
+
+    with pytest.raises(InputError, match="0001/manifest.json: expected registry format 1"):
+        promote(registry, candidate, RegisterConfig(), stored)
 
 
 @pytest.mark.usefixtures("slow_renames")
