@@ -133,9 +133,10 @@ def delete(version: str, registry: str | None, name: str | None, why: str) -> No
     """Delete a version for good; one that an alias stands for is refused."""
     from flows.who import who
     from model import deletion
+    from model.registry import number_of
 
     to = opened(registry, name)
-    number = int(version) if version.isdecimal() else to.get(version).number
+    number = number_of(version) if version.isdecimal() else to.get(version).number
     deletion.delete(to, number, why=why or "deleted by hand", who=who())
     click.echo(f"version {number} deleted")
 

@@ -41,7 +41,8 @@ def delete(registry: Registry, number: int, *, why: str, who: str = "") -> None:
     """
     folder = folder_of(registry.name, number)
     if not is_unfinished(registry, number):
-        registry.get(number)
+        if not registry.storage.exists(f"{folder}/{MANIFEST}"):  # one that is damaged may well be deleted
+            registry.get(number)
         check_unused(registry, number)
     deletion = Deletion(number=number, when=now(), who=who or whoami(), why=why)
     with suppress(Conflict):  # another one is at it, or was killed at it; deleting twice does no harm

@@ -49,6 +49,7 @@ DELETED: Final = "deleted.json"
 OWN: Final = {CLAIM, MANIFEST, DELETED, "verdicts"}  # names that no file of a version has
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 ALIAS: Final = re.compile(r"[a-z][a-z0-9-]{0,49}")
+MOST_DIGITS: Final = 9  # of a version's number; see model/numbering.py
 READERS: Final = 8  # manifests read at the same time: each is one small request to a bucket
 
 
@@ -95,7 +96,7 @@ class Registry:
             InputError: there is no such version; the message lists what there is.
         """
         is_number = isinstance(wanted, int) or wanted.isdecimal()
-        number = int(wanted) if is_number else self.alias(str(wanted))
+        number = number_of(wanted) if is_number else self.alias(str(wanted))
         version = self.peek(number) if number else None
         if version:
             return version
@@ -311,6 +312,15 @@ def resolve_name(location: str, name: str | None) -> str:
     if name not in there:
         raise InputError("name", name, f"one of {', '.join(there)}", f"the models in {location}")
     return name
+
+
+def number_of(wanted: int | str) -> int:
+    """The number that digits stand for, 0 for more of them than any version's has; Python refuses thousands of them.
+
+    >>> number_of("0003"), number_of("9" * 5000)
+    (3, 0)
+    """
+    return int(wanted) if len(str(wanted)) <= MOST_DIGITS else 0
 
 
 def numbers(storage: Storage, name: str) -> list[int]:

@@ -147,3 +147,14 @@ def test_a_killed_deletion_leaves_nothing_readable_and_is_finished_by_the_next(l
     assert len(open_storage(location).names("weather/versions/0001")) == 2
     with pytest.raises(InputError, match="model = 1: expected one of 2"):
         deletion.delete(registry, 1, why="and again")
+
+
+def test_a_damaged_version_that_keeps_all_others_from_being_listed_can_be_deleted(location: str, tmp_path: Path) -> None:
+    registry = registry_with(2, location, tmp_path)
+    registry.storage.write("weather/versions/0001/manifest.json", b'{"format": 1, "model": "by hand"}')
+    with pytest.raises(InputError, match="versions/0001/manifest.json: expected the fields of a version"):
+        registry.versions()
+
+    deletion.delete(registry, 1, why="damaged")
+
+    assert [version.number for version in registry.versions()] == [2]

@@ -284,6 +284,9 @@ def test_an_unknown_version_is_answered_with_what_there_is(tmp_path: Path, files
         f"model = champion: expected a registered version (nothing was registered as weather in {location} yet)"
     )
     assert str(other.value) == "model = champion: expected one of 1, candidate"
+    for number in ("0", "2", "9" * 5000):  # the last is more digits than Python makes a number of
+        with pytest.raises(InputError, match=r"^model = [0-9.]+: expected one of 1, candidate$"):
+            registry.get(number)
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "..", "-weather", "a b", "x" * 101])
