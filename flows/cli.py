@@ -159,8 +159,8 @@ def registered(command: Callable[..., None]) -> Callable[..., None]:
 @cli.command(cls=ManPage)
 @click.argument("text", nargs=-1)
 @registered
-@click.option("--input", "source", type=click.Path(path_type=Path), help="A file with a sentence in each line.")
-@click.option("--output", "target", type=click.Path(path_type=Path), help="Where to write; there when all is done.")
+@click.option("--input", "source", metavar="FILE", help="A file with a sentence in each line.")
+@click.option("--output", "target", metavar="FILE", help="Where to write; there when all is done.")
 @click.option("--beam", type=click.IntRange(1, 32), help="Width of the search, instead of the configured one.")
 @click.option("--n-best", type=click.IntRange(1, 32), help="That many translations of each, with scores.")
 @click.option("--scores", is_flag=True, help="Put the score and a tab before each translation.")
@@ -171,7 +171,22 @@ def registered(command: Callable[..., None]) -> Callable[..., None]:
     help="Draw words at random: 1 by their probability, below 1 nearer to the best.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True, help="Of what is drawn.")
-def translate(text: tuple[str, ...], registry: str, name: str | None, model: str, **options: Any) -> None:
+@click.option(
+    "--runner",
+    type=click.Choice(["local", "flink", "dataflow", "portable"]),
+    help="Translate --input as a Beam job; both files may be gs://bucket/name.",
+)
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Of the job: beam.workers=4, workspace=w.")
+def translate(
+    text: tuple[str, ...],
+    registry: str,
+    name: str | None,
+    model: str,
+    *,
+    runner: str | None,
+    overrides: tuple[str, ...],
+    **options: Any,
+) -> None:
     """Translate sentences with a registered model.
 
     Each argument is a sentence; without any, each line of --input, or of standard input, is one. Files may be
@@ -183,12 +198,21 @@ def translate(text: tuple[str, ...], registry: str, name: str | None, model: str
         nightshift translate --n-best 5 < sentences.en    # lines of number, score and translation, with tabs between
         nightshift translate --temperature 0.8 --seed 2 < sentences.en > varied.fr
         nightshift translate --attention picture.png "Light rain in the evening."
+        nightshift translate --runner local --set beam.workers=4 --input news.en.gz --output news.fr
+        nightshift translate --runner dataflow --set beam.options.region=europe-west1 ... \
+            --input gs://bucket/news.en --output gs://bucket/news.fr
 
-    A score is the log-probability divided by the length penalty.
+    A score is the log-probability divided by the length penalty. Workers of a runner elsewhere must see the workspace.
     """
-    from flows import translating, use
+    from flows import translating, translating_job, use
 
-    translating.translate(text, use.Chosen(registry, name, model), translating.Options(**options))
+    chosen, given = use.Chosen(registry, name, model), translating.Options(**options)
+    if runner:
+        translating_job.translate_by_job(text, chosen, given, runner, overrides)
+        return
+    if overrides:
+        raise InputError("--set", overrides[0], "--runner beside it")
+    translating.translate(text, chosen, given)
 
 
 @cli.command(cls=ManPage)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from flows import use
-from flows.text_files import lines_of, write_lines
+from flows.text_files import lines_in, lines_of, one_line, write_lines
 from pipeline.errors import InputError
 from pipeline.manifest import write_atomically
 from pipeline.progress import JobProgress
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 class Options:
     """What the command was given; None where it was not."""
 
-    source: Path | None
-    target: Path | None
+    source: str | None
+    target: str | None
     beam: int | None
     n_best: int | None
     scores: bool
@@ -41,6 +41,9 @@ class Options:
             raise InputError(given[0], kinds[given[0]], "to stand alone", f"{given[1]} asks for something else")
         if self.beam is not None and self.n_best is None and given:
             raise InputError("--beam", self.beam, f"no {given[0]} beside it", "which searches in its own way")
+        for name, place in (("--input", self.source), ("--output", self.target)):
+            if place and place.startswith("gs://"):
+                raise InputError(name, place, "a file on this machine, or --runner beside it")
         if self.source and text:
             raise InputError("--input", self.source, "no sentences beside it", f"{len(text)} are given as arguments")
         if self.attention and (len(text) != 1 or not text[0].strip()):
@@ -61,7 +64,7 @@ def translate(text: Sequence[str], chosen: use.Chosen, options: Options) -> None
         else translated(text, chosen, options)
     )
     if options.target:
-        write_lines(options.target, lines)
+        write_lines(Path(options.target), lines)
     else:
         for line in lines:
             click.echo(line)
@@ -70,13 +73,14 @@ def translate(text: Sequence[str], chosen: use.Chosen, options: Options) -> None
 def translated(text: Sequence[str], chosen: use.Chosen, options: Options) -> Iterator[str]:
     """The lines to write; a bar shows how far a file is."""
     if options.source:
-        total = sum(1 for _ in lines_of(options.source))
+        source = Path(options.source)
+        total = sum(1 for _ in lines_of(source)) if source.is_file() else None  # a pipe can be read only once
         with JobProgress("translate", total, "sentences") as progress:
-            for number, found in enumerate(use.translate(lines_of(options.source), chosen, options.wanted), start=1):
+            for number, found in enumerate(use.translate(lines_of(source), chosen, options.wanted), start=1):
                 yield from shown(number, found, options)
                 progress.advance(1)
         return
-    sentences: Iterable[str] = text or (line.decode(errors="surrogateescape") for line in sys.stdin.buffer)
+    sentences: Iterable[str] = text or lines_in(sys.stdin.buffer, "standard input")
     # Who types sentences waits for an answer to each.
     read_ahead = 1 if not text and sys.stdin.isatty() else use.READ_AHEAD
     for number, found in enumerate(use.translate(sentences, chosen, options.wanted, read_ahead=read_ahead), start=1):
@@ -84,12 +88,14 @@ def translated(text: Sequence[str], chosen: use.Chosen, options: Options) -> Ite
 
 
 def shown(number: int, found: Sequence[Hypothesis | Attended], options: Options) -> Iterator[str]:
-    """The lines of one sentence."""
+    """The lines of one sentence, of which an answer is always one, whatever the model says."""
+    answers = [(one.score, one_line(one.text)) for one in found]
     if options.n_best is not None:
-        return (f"{number}\t{one.score:.4f}\t{one.text}" for one in found)
+        return (f"{number}\t{score:.4f}\t{text}" for score, text in answers)
+    score, text = answers[0] if answers else (None, "")
     if options.scores:
-        return iter([f"{found[0].score:.4f}\t{found[0].text}" if found else "\t"])
-    return iter([found[0].text if found else ""])
+        return iter(["\t" if score is None else f"{score:.4f}\t{text}"])
+    return iter([text])
 
 
 def attended(sentence: str, chosen: use.Chosen, options: Options, picture: Path) -> Iterator[str]:

@@ -233,8 +233,8 @@ def writer_to(target: str) -> Callable[[Path], None]:
             raise InputError("--output", target, "gs://bucket/name")
         storage = open_storage(f"gs://{bucket}", "--output")
         return lambda file: storage.upload(file, name)
-    path = Path(target).expanduser()
-    if "://" in target or not target or path.is_dir():
+    path = Path(target).expanduser().resolve()  # a symbolic link stays one
+    if "://" in target or not target or (path.exists() and not path.is_file()):
         raise InputError("--output", target, "a file's path or gs://bucket/name")
     if not path.absolute().parent.is_dir():
         raise InputError("--output", target, "a file in a folder that is there")

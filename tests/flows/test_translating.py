@@ -1,16 +1,20 @@
 """`nightshift translate`: from where, to where, in which order, and what does not go together."""
 
 import gzip
+import os
+import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from flows import use
+from flows import text_files, use
 from flows.cli import cli
 from flows.text_files import lines_of, write_lines
-from model.export import Exported
+from flows.translating import Options, shown
+from model.export import Exported, Hypothesis
 from pipeline.errors import InputError
 
 SENTENCES = ["rain", "", "snow fog hail", "  ", "rain", "wind " * 12, "sun"]
@@ -132,6 +136,8 @@ def test_attention_becomes_a_picture(translate: Any, exported: Exported, tmp_pat
         (["--n-best", "x"], "--n-best = x: expected a whole number from 1 to 32"),
         (["--n-best", "99"], "--n-best = 99: expected a whole number from 1 to 32"),
         (["--temperature", "0"], "--temperature = 0: expected a number above 0, at most 100"),
+        (["--input", "gs://b/x"], "--input = gs://b/x: expected a file on this machine, or --runner beside it"),
+        (["--set", "beam.workers=2", "a"], "--set = beam.workers=2: expected --runner beside it"),
         (["--beems", "3"], "option = --beems: expected one of --attention, --beam,"),
     ],
 )
@@ -146,3 +152,50 @@ def test_a_command_that_does_not_exist_is_named_with_those_that_do() -> None:
     assert "(did you mean translate?)" in str(done.exception)
     done = CliRunner().invoke(cli, ["translate", "--seed"])
     assert str(done.exception).startswith("arguments = --seed: expected those of cli translate --help (Option '--seed'")
+
+
+def test_a_pipe_is_read_once(translate: Any, exported: Exported, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_text, args=["rain\nsun\n"])
+    writer.start()
+    assert translate("--input", tmp_path / "pipe").split("\n")[:-1] == expected(exported, ["rain", "sun"])
+    writer.join()
+
+
+def test_a_file_may_become_its_own_translation_and_a_link_stays_a_link(
+    translate: Any, exported: Exported, tmp_path: Path
+) -> None:
+    (tmp_path / "text").write_text("rain\nsun")  # no end of the last line
+    (tmp_path / "link").symlink_to("text")
+    translate("--input", tmp_path / "text", "--output", tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "text").read_text().split("\n")[:-1] == expected(exported, ["rain", "sun"])
+
+
+def test_what_is_no_file_is_not_replaced_by_one(translate: Any, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(InputError, match=f"--output = {place}: expected a file"):
+            translate("--output", place, "rain")
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_line_without_an_end_does_not_fill_the_memory(
+    translate: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_files, "MOST_BYTES", 100)
+    (tmp_path / "long").write_bytes(b"rain\n" + b"x" * 99 + b"\n" + b"y" * 101)
+    lines = lines_of(tmp_path / "long")
+    assert [len(next(lines)) for _ in range(2)] == [5, 100]
+    with pytest.raises(InputError, match=r"long: expected lines of at most 100 bytes \(line 3 is longer: no text"):
+        next(lines)
+    with pytest.raises(InputError, match="--input = standard input: expected lines of at most 100 bytes"):
+        translate(given=b"z" * 200)
+
+
+def test_an_answer_is_one_line_with_no_more_columns() -> None:
+    options = Options(None, None, None, 2, False, None, None, 1)
+    found = [Hypothesis("rain\tand\nfog", -0.5), Hypothesis("sun\r", -1.0)]
+    assert list(shown(3, found, options)) == ["3\t-0.5000\train and fog", "3\t-1.0000\tsun"]
+    assert list(shown(3, found, replace(options, n_best=None, scores=True))) == ["-0.5000\train and fog"]
+    assert list(shown(3, found, replace(options, n_best=None))) == ["rain and fog"]

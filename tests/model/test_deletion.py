@@ -149,7 +149,9 @@ def test_a_killed_deletion_leaves_nothing_readable_and_is_finished_by_the_next(l
         deletion.delete(registry, 1, why="and again")
 
 
-def test_a_damaged_version_that_keeps_all_others_from_being_listed_can_be_deleted(location: str, tmp_path: Path) -> None:
+def test_a_damaged_version_that_keeps_all_others_from_being_listed_can_be_deleted(
+    location: str, tmp_path: Path
+) -> None:
     registry = registry_with(2, location, tmp_path)
     registry.storage.write("weather/versions/0001/manifest.json", b'{"format": 1, "model": "by hand"}')
     with pytest.raises(InputError, match="versions/0001/manifest.json: expected the fields of a version"):
