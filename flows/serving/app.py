@@ -20,7 +20,11 @@ from flows.serving.in_service import How, InService, Translated
 from flows.use import check_source
 from pipeline.errors import InputError
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:"
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+MOST_ECHOED = 100  # characters of what was sent that an answer shows
 
 
 class Asked(BaseModel):
@@ -71,11 +75,8 @@ def create_app(service: InService, config: ServeConfig, token: str | None) -> Fa
         """Translates some sentences."""
         sentences = checked(asked.sentences, config)
         for number, sentence in enumerate(sentences):
-            check_source(number, sentence, service.served.exported.frame_size)  # `InputError`, which is answered 422
+            check_source(number, sentence, service.served.exported.frame_size)  # or those of others would fail with it
         real = [sentence for sentence in sentences if sentence]
-        size = service.served.exported.frame_size
-        for number, sentence in enumerate(real if size else (), start=1):
-            check_source(number, sentence, size)  # or those of others would fail with them
         how = How(asked.n_best, asked.beam, asked.attention)
         found = iter(await batcher.ask(how, real) if real else [])
         answers = [next(found) if sentence else None for sentence in sentences]
@@ -115,7 +116,7 @@ def create_app(service: InService, config: ServeConfig, token: str | None) -> Fa
     @app.exception_handler(RequestValidationError)
     async def unusable(_: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if part != "body")
+        where = ".".join(str(part) for part in first["loc"] if part != "body")[:MOST_ECHOED]
         return JSONResponse({"error": f"{where}: {first['msg']}" if where else first["msg"]}, 422)
 
     @app.exception_handler(HTTPException)

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 How = TypeVar("How", bound=Hashable)
@@ -106,13 +107,16 @@ class Batcher(Generic[How, Answer]):
     async def hand_out(self, together: Sequence[Waiting[How, Answer]], done: asyncio.Future[Any]) -> None:
         """Gives each request its answers, or all of them the error."""
         try:
-            answers = iter(await done)
+            answers = list(await done)
+            if len(answers) != sum(len(one.sentences) for one in together):
+                raise RuntimeError(f"{len(answers)} answers to another number of sentences")
         except Exception as error:  # it is told to those who asked
             for one in together:
                 if not one.answers.done():
                     one.answers.set_exception(error)
             return
+        remaining = iter(answers)
         for one in together:
-            own = [next(answers) for _ in one.sentences]
+            own = list(islice(remaining, len(one.sentences)))
             if not one.answers.done():
                 one.answers.set_result(own)

@@ -1,5 +1,6 @@
 """What stands before the service: who may ask, and how much may be sent."""
 
+import asyncio
 import hmac
 import json
 from collections.abc import Mapping
@@ -12,13 +13,16 @@ from flows.serving.config import ServeConfig
 
 OPEN: Final = {"/", "/health"}  # the page itself, which asks for the token, and what machines look at
 LOOPBACK_NAMES: Final = {"127.0.0.1", "localhost", "[::1]"}
+SECONDS_FOR_BODY: Final = 30.0  # a body that takes longer would keep its place in memory for as long as it likes
 
 
 class Guard:
-    """Answers 401 without the right token, 413 to a body that is too large, 421 to requests meant for another host.
+    """Answers 401 without the right token, 413 or 408 to a body too large or too slow, 421 and 403 to other sites' pages.
 
-    The last keeps pages from elsewhere off a service on loopback, where a browser would take a name that its owner
-    points at this machine for the page's own (DNS rebinding).
+    The last two keep pages from elsewhere off a service on loopback. 421 is the answer to requests meant for another
+    host: a browser takes a name that its owner points at this machine for the page's own (DNS rebinding). 403 is the
+    answer to what a page of another site sends here, which a browser lets it do, though not read the answer; it says in
+    `Origin` which page it was. Where a token is needed no such page has it.
 
     Args:
         app: what is behind it.
@@ -39,8 +43,11 @@ class Guard:
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
         largest = self.config.body_bytes
         length = headers.get(b"content-length", b"0")
-        if self.config.is_loopback and hostname(headers.get(b"host", b"")) not in LOOPBACK_NAMES:
+        host, origin = headers.get(b"host", b"").lower(), headers.get(b"origin")
+        if self.config.is_loopback and hostname(host) not in LOOPBACK_NAMES | {self.config.host.lower()}:
             await refuse(send, 421, "this service answers requests to 127.0.0.1 or localhost")
+        elif not self.expected and origin is not None and origin.lower().partition(b"://")[2] != host:
+            await refuse(send, 403, "this service answers no pages of other sites")
         elif self.expected and scope["path"] not in OPEN and not self.is_known(headers.get(b"authorization", b"")):
             await refuse(send, 401, "a token is needed: Authorization: Bearer ...", (b"www-authenticate", b"Bearer"))
         elif not length.isdigit() or int(length) > largest:
@@ -53,12 +60,18 @@ class Guard:
         return hmac.compare_digest(shown, self.expected or b"")
 
     def limited(self, receive: Receive) -> Receive:
-        """Stops a body that was sent without its length as soon as it is too large."""
-        taken = 0
+        """Stops a body that was sent without its length as soon as it is too large, and any that takes too long."""
+        taken, deadline = 0, asyncio.get_running_loop().time() + SECONDS_FOR_BODY
+        has_ended = False
 
         async def counted() -> Message:
-            nonlocal taken
-            message = await receive()
+            nonlocal taken, has_ended
+            try:
+                async with asyncio.timeout_at(None if has_ended else deadline):
+                    message = await receive()
+            except TimeoutError as error:
+                raise HTTPException(408, f"the body took more than {SECONDS_FOR_BODY:g} seconds") from error
+            has_ended = not message.get("more_body", False)
             taken += len(message.get("body", b""))
             if taken > self.config.body_bytes:
                 raise HTTPException(413, f"the body has more than {self.config.body_bytes:,} bytes")

@@ -73,6 +73,7 @@ def test_what_each_piece_was_written_from(client: Any, service: InService):
         ({"sentences": ["a"], "nbest": 2}, "nbest: Extra inputs are not permitted"),
         ({"sentences": ["a"], "attention": True, "beam": 2}, "attention is told without n_best and beam"),
         ({}, "sentences: Field required"),
+        ({"sentences": ["a"], "k" * 1500: 1}, f"{'k' * 100}: Extra inputs are not permitted"),
     ],
 )
 def test_what_cannot_be_used_is_named(client: Any, body: dict[str, Any], message: str):
@@ -88,6 +89,13 @@ def test_what_is_no_text_is_named(client: Any, body: bytes, message: str):
     answer = client.post("/translate", data=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 422
     assert message in answer.json()["error"]
+
+
+def test_only_what_says_that_it_is_json_is_read(client: Any):
+    body = json.dumps({"sentences": ["rain"]})  # a page of another site may send it as any of these, but not as JSON
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data", None):
+        answer = client.post("/translate", data=body.encode(), headers={"Content-Type": kind})
+        assert (answer.status_code, "sentences" in answer.text) == (422, False)
 
 
 def test_a_body_is_not_read_beyond_its_limit(client: Any):
@@ -141,4 +149,5 @@ def test_a_token_is_asked_for_and_never_told(service: InService, serving: Any, c
 def test_the_page_needs_nothing_from_elsewhere(client: Any):
     answer = client.get("/")
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
     assert "http" not in answer.text

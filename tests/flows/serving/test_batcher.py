@@ -113,3 +113,17 @@ def test_who_has_left_is_not_translated_for():
 
     assert run(batcher, leave, lambda: batcher.ask("x", ["b"]))[1] == ["x B"]
     assert calls == [("x", ["b"])]
+
+
+def test_a_function_that_loses_an_answer_fails_its_batch_and_no_other():
+    def lossy(_: str, sentences: list[str]) -> list[str]:
+        return [sentence for sentence in sentences if sentence != "lost"]
+
+    batcher = Batcher(lossy, batch=8, seconds=0.05, queue=8)
+
+    async def after() -> list[str]:
+        with pytest.raises(RuntimeError, match="1 answers to another number of sentences"):
+            await batcher.ask("x", ["lost", "kept"])
+        return await asyncio.wait_for(batcher.ask("x", ["good"]), 10)
+
+    assert run(batcher, after) == [["good"]]
