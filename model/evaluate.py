@@ -26,6 +26,7 @@ from pipeline.stage import Outcome
 
 FIRST: Final = ("dev", "test")  # sets, before those with names of their own
 MOST_PIECES: Final = 60  # of a side in a picture that people can read
+MOST_CHARACTERS: Final = 1000  # of a source that may be so few pieces
 
 # (folder of a SavedModel, sentences, a folder for what lies there meanwhile) -> translations in the order of the
 # sentences, or None where there are too few to be worth it, and the model that is loaded anyway translates them.
@@ -136,13 +137,25 @@ def score(
     )
     loss = -sum(log_probability for log_probability, _ in scored) / sum(tokens for _, tokens in scored)
     values = measure(hypotheses, references, config.bleu_tokenizer, config.metrics)
-    values |= {"loss": loss, "perplexity": math.exp(loss)} | describe(hypotheses, references)
+    values |= {"loss": loss, "perplexity": perplexity_of(loss)} | describe(hypotheses, references)
     values |= {
         "by_length": by_length(sources, hypotheses, references, config.bleu_tokenizer),
         "sentences": len(sources),
         "data_digest": sha256_of_json(list(zip(sources, references, strict=True))),
     }
     return Scores(values, tuple(hypotheses))
+
+
+def perplexity_of(loss: float) -> float:
+    """The perplexity of a loss in nats per token, which of a model that diverged may be more than a number can say.
+
+    >>> perplexity_of(0.0), perplexity_of(1000.0)
+    (1.0, inf)
+    """
+    try:
+        return math.exp(loss)
+    except OverflowError:
+        return math.inf
 
 
 def translate_here(exported: Exported, sentences: Sequence[str], batch_size: int) -> list[str]:
@@ -176,7 +189,9 @@ def draw_pictures(
     exported: Exported, samples: Mapping[str, list[Any]], number: int, sources: Sequence[str], folder: Path
 ) -> None:
     """Draws the attention of some samples, `best-17.png` of sentence 17; a model without attention has no pictures."""
-    shown = [(kind, sample["row"]) for kind, of in samples.items() for sample in of[:number]]
+    rows = [(kind, sample["row"]) for kind, of in samples.items() for sample in of[:number]]
+    # All of them are asked about at once, so that one of a book's length would cost the memory of many.
+    shown = [(kind, row) for kind, row in rows if exported.frame_size or len(sources[row]) <= MOST_CHARACTERS]
     if not shown or not exported.has("attend"):
         return
     for (kind, row), found in zip(shown, exported.attend([sources[row] for _, row in shown]), strict=True):

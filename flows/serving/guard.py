@@ -17,7 +17,7 @@ SECONDS_FOR_BODY: Final = 30.0  # a body that takes longer would keep its place 
 
 
 class Guard:
-    """Answers 401 without the right token, 413 or 408 to a body too large or too slow, 421 and 403 to other sites' pages.
+    """Answers 401 without the right token, 413 or 408 to a body too large or slow, 421 and 403 to pages of other sites.
 
     The last two keep pages from elsewhere off a service on loopback. 421 is the answer to requests meant for another
     host: a browser takes a name that its owner points at this machine for the page's own (DNS rebinding). 403 is the

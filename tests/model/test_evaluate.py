@@ -1,6 +1,7 @@
 """The stage `evaluate` on the export of a model that learned the toy task."""
 
 import json
+import math
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -8,7 +9,7 @@ import pytest
 
 from flows.settings import load
 from model.config import EvaluateConfig
-from model.evaluate import score
+from model.evaluate import perplexity_of, score
 from model.export import Exported
 from model.metrics import METRICS
 from model.samples import choose
@@ -106,6 +107,30 @@ def test_one_sentence_and_empty_texts_have_scores(exported: Exported) -> None:
         scores = score(exported, sources, references, config)
         assert len(scores.hypotheses) == scores.values["sentences"] == len(sources)
         assert scores.values["loss"] > 0
+
+
+def test_a_diverged_model_is_scored_like_any_other() -> None:
+    assert (perplexity_of(1e9), perplexity_of(0.0), math.isnan(perplexity_of(math.nan))) == (math.inf, 1.0, True)
+
+
+def test_a_source_of_a_books_length_is_scored_and_not_drawn(
+    trained: Manifest, pairs_of: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    attend = Exported.attend
+
+    def remember(exported: Exported, sentences: list[str]) -> Any:
+        asked.extend(sentences)
+        return attend(exported, sentences)
+
+    monkeypatch.setattr(Exported, "attend", remember)
+    strange = ["\u202erain\u0001", "rain\u200f snow", "é" * 50]
+    rows = [("rain snow " * 2_000, "snow"), *((source, "rain") for source in strange)]
+    made = evaluate(EvaluateConfig(robustness=4), trained, pairs_of(test=rows), output_dir=tmp_path / "evaluate")
+    assert made.counts == {"test": 4}
+    assert asked
+    assert set(asked) <= set(strange)
+    assert pq.read_table(made.path("hypotheses/test.parquet"))["source"].to_pylist() == [source for source, _ in rows]
 
 
 def test_other_sentences_have_another_digest_so_that_nobody_compares_them(exported: Exported) -> None:
