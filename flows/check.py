@@ -1,6 +1,7 @@
 """What is looked at before anything is started, so that a mistake costs seconds and not a night."""
 
 from flows.settings import RetrainConfig
+from model.comparison import ALWAYS
 from model.devices import check_devices
 from model.predecessor import vectors_records
 from model.registry import Registry
@@ -14,6 +15,7 @@ def check(config: RetrainConfig) -> None:
     """Raises `InputError` for sources, devices and files that cannot be used, and places that cannot be written."""
     check_sources(config.corpus)
     check_weights(config)
+    check_promotion(config)
     check_devices(config.train, config.devices)
     vectors_records(config.train)
     check_beam(config.beam)
@@ -27,3 +29,17 @@ def check_weights(config: RetrainConfig) -> None:
     for name in config.train.weights:
         if name not in origins:
             raise InputError(f"train.weights.{name}", config.train.weights[name], f"an origin: {', '.join(origins)}")
+
+
+def check_promotion(config: RetrainConfig) -> None:
+    """Raises `InputError` for a rule about a set or a metric that no evaluation will know."""
+    sets = ("dev", "test", *config.corpus.sets)
+    metrics = (*ALWAYS, *config.evaluate.metrics)
+    for key, rules in (("floors", config.promotion.floors), ("falls", config.promotion.falls)):
+        for name, limits in rules.items():
+            if name not in sets:
+                raise InputError(f"promotion.{key}", name, f"one of the sets {', '.join(sets)}")
+            for metric in limits:
+                if metric not in metrics:
+                    cause = "others are measured where evaluate.metrics names them"
+                    raise InputError(f"promotion.{key}.{name}", metric, f"one of {', '.join(sorted(metrics))}", cause)

@@ -8,6 +8,7 @@ from pipeline.errors import InputError
 DECIDING_SETS: Final = ("test", "dev")
 DECIDES: Final = "bleu"
 BY_VOCABULARY: Final = ("loss", "perplexity")  # per token of a model's own vocabulary: two models' cannot be compared
+ALWAYS: Final = ("bleu", "length_ratio", "chrf", *BY_VOCABULARY, "empty", "repeating", "unknown_rate")  # of each set
 ERRORS: Final = (*BY_VOCABULARY, "ter", "token_error_rate", "unknown_rate", "empty", "repeating")  # less is better
 SHOWN: Final = {"bleu": "BLEU", "chrf": "chrF", "ter": "TER"}
 

@@ -91,6 +91,25 @@ def test_a_version_that_is_promoted_while_it_is_deleted_stays_or_is_not_promoted
     assert registry.get("champion").number == 2
 
 
+def test_a_deletion_that_finds_an_alias_after_its_mark_takes_the_mark_back(
+    location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = registry_with(2, location, tmp_path)
+    write = registry.storage.write
+
+    def promote_and_mark(name: str, data: bytes, *, if_generation: str | None = None) -> str:
+        Registry(location, "weather").move_alias("champion", 2, expected=None, why="test")
+        return write(name, data, if_generation=if_generation)
+
+    monkeypatch.setattr(registry.storage, "write", promote_and_mark)
+    with pytest.raises(InputError, match="champion would stand for nothing"):
+        deletion.delete(registry, 2, why="too old")
+
+    assert registry.get("champion").number == 2
+    assert deletion.unfinished(registry) == []
+    Registry(location, "weather").move_alias("staging", 2, expected=None, why="it stays, so it may be moved to")
+
+
 @pytest.mark.parametrize("before", [1, None], ids=["moved", "set for the first time"])
 def test_an_alias_moved_to_a_version_that_was_just_deleted_goes_back(
     location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: int | None

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.settings import load
+from model.comparison import ALWAYS
 from model.config import EvaluateConfig
 from model.evaluate import perplexity_of, score
 from model.export import Exported
@@ -103,6 +104,8 @@ def test_few_sentences_are_not_worth_a_job(tmp_path: Any) -> None:
 
 def test_one_sentence_and_empty_texts_have_scores(exported: Exported) -> None:
     config = EvaluateConfig(metrics=list(METRICS))
+    measured = score(exported, ["rain"], ["rain"], config).values
+    assert {name for name, value in measured.items() if isinstance(value, float)} == {*ALWAYS, *METRICS}
     for sources, references in ((["rain"], [""]), ([""], ["rain"]), (["", "rain snow"], ["", "snow rain"])):
         scores = score(exported, sources, references, config)
         assert len(scores.hypotheses) == scores.values["sentences"] == len(sources)

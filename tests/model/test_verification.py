@@ -88,6 +88,45 @@ def test_the_manifest_of_another_version_is_refused(location: str, version: Vers
         Registry(location, "weather").get(2)
 
 
+def test_each_change_of_rules_or_files_is_a_verdict_of_its_own(location: str, version: Version, tmp_path: Path) -> None:
+    registry = Registry(location, "weather")
+    decision = Decision(is_promoted=True, reason="BLEU 97.1, and there was no champion")
+    (tmp_path / "other").write_bytes(b"other")
+    files = {"report.html": tmp_path / "graph"}
+    numbers = [
+        verdicts.conclude(registry, version, decision, rules, files=given).number
+        for rules, given in (
+            ({"max_p": 0.05}, files),
+            ({"max_p": 0.01}, files),
+            ({"max_p": 0.01}, {"report.html": tmp_path / "other"}),
+            ({"max_p": 0.01}, {"report.html": tmp_path / "other"}),
+        )
+    ]
+
+    assert numbers == [1, 2, 3, 3]
+    assert verdicts.latest(registry, version) is not None
+
+
+def test_a_verdict_about_another_version_is_refused(location: str, version: Version, tmp_path: Path) -> None:
+    registry, storage = Registry(location, "weather"), open_storage(location)
+    (tmp_path / "graph").write_bytes(b"another graph")
+    other = registry.add(
+        {"export/saved_model.pb": tmp_path / "graph"},
+        fingerprint="g",
+        metrics=version.metrics,
+        lineage={},
+        configs={},
+        versions={},
+    )
+    for name in storage.names(f"{FOLDER}/verdicts"):
+        stored = storage.read(name)
+        assert stored is not None
+        storage.write(name.replace("/0001/verdicts/", "/0002/verdicts/"), stored.data)
+
+    with pytest.raises(InputError, match=r"expected a verdict about version 2 \(it is about another one\)"):
+        verify(registry, other)
+
+
 def test_a_record_from_before_there_were_checksums_is_read(location: str, version: Version) -> None:
     fields = version.model_dump(mode="json", exclude={"sources", "parent", "code"})
     open_storage(location).write(f"{FOLDER}/manifest.json", json.dumps(fields).encode())

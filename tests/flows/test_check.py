@@ -1,0 +1,33 @@
+"""What is found out before a night starts."""
+
+import pytest
+
+from flows.check import check
+from flows.settings import load
+from pipeline.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ("promotion.floors={tset: {bleu: 5}}", "promotion.floors = tset: expected one of the sets dev, test"),
+        ("promotion.falls={coco: {bleu: 5}}", "promotion.falls = coco: expected one of the sets dev, test"),
+        (
+            "promotion.floors={test: {rouge_l: 5}}",
+            "promotion.floors.test = rouge_l: expected one of bleu, chrf, empty, length_ratio, loss, perplexity, "
+            "repeating, ter, unknown_rate (others are measured where evaluate.metrics names them)",
+        ),
+    ],
+)
+def test_a_rule_about_what_is_not_measured_costs_no_night(tmp_path, monkeypatch, rules, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as caught:
+        check(load("weather", overrides=["evaluate.metrics=[ter]", rules]))
+    assert str(caught.value) == message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rules_about_what_is_measured_pass(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rules = "promotion={floors: {dev: {ter: 50}, test: {chrf: 5}}, falls: {test: {length_ratio: 1}}}"
+    check(load("weather", overrides=["evaluate.metrics=[ter]", rules]))
