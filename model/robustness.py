@@ -37,8 +37,8 @@ def with_typos(text: str) -> str:
 def without_end(text: str) -> str:
     """Drops the punctuation at the end; a text of nothing else stays.
 
-    >>> without_end("Light rain. "), without_end("...")
-    ('Light rain', '...')
+    >>> without_end("Light rain. "), without_end("?!")
+    ('Light rain', '?!')
     """
     return END_PUNCTUATION.sub("", text) or text
 
