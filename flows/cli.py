@@ -198,9 +198,7 @@ def translate(
         nightshift translate --n-best 5 < sentences.en    # lines of number, score and translation, with tabs between
         nightshift translate --temperature 0.8 --seed 2 < sentences.en > varied.fr
         nightshift translate --attention picture.png "Light rain in the evening."
-        nightshift translate --runner local --set beam.workers=4 --input news.en.gz --output news.fr
-        nightshift translate --runner dataflow --set beam.options.region=europe-west1 ... \
-            --input gs://bucket/news.en --output gs://bucket/news.fr
+        nightshift translate --runner local --set beam.workers=4 --input gs://bucket/news.en --output gs://bucket/news.fr
 
     A score is the log-probability divided by the length penalty. Workers of a runner elsewhere must see the workspace.
     """

@@ -1,6 +1,5 @@
 """Files with a sentence in each line, as `nightshift translate` reads and writes them."""
 
-import gzip
 import io
 import lzma
 import zlib
@@ -8,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Final
 
+from pipeline.compressing import compressed
 from pipeline.errors import InputError
 from pipeline.reading.opening import decompressed
 from pipeline.storage import partial_of
@@ -60,7 +60,7 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
         path = path.resolve()
         check_place(path)
         with partial_of(path) as partial:
-            with partial.open("wb") as plain, compressed(plain, path) as stream:
+            with partial.open("wb") as plain, compressed(plain, path.name) as stream:
                 for line in lines:
                     stream.write(f"{line}\n".encode())
             partial.replace(path)
@@ -72,8 +72,3 @@ def check_place(path: Path) -> None:
     """Raises `InputError` where something lies that is no file."""
     if path.exists() and not path.is_file():
         raise InputError("--output", path, "a file", "it would be replaced; without --output it is standard output")
-
-
-def compressed(plain: IO[bytes], path: Path) -> IO[bytes] | gzip.GzipFile:
-    """The stream to write to; what is written has the same bytes at any time and under any name."""
-    return gzip.GzipFile("", "wb", fileobj=plain, mtime=0) if path.suffix == ".gz" else plain

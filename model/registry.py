@@ -190,8 +190,9 @@ class Registry:
 
     def aliases(self) -> dict[str, int]:
         """All aliases with the versions they stand for."""
-        names = self.storage.names(f"{self.name}/aliases")
-        found = {Path(name).stem: self.alias(Path(name).stem) for name in names if name.endswith(".json")}
+        names = [Path(name) for name in self.storage.names(f"{self.name}/aliases")]
+        words = [name.stem for name in names if name.suffix == ".json" and ALIAS.fullmatch(name.stem)]
+        found = {word: self.alias(word) for word in words}
         return {alias: number for alias, number in found.items() if number}
 
     def history(self, alias: str) -> tuple[Move, ...]:
@@ -264,7 +265,14 @@ class Registry:
     def _alias(self, alias: str) -> tuple[Alias | None, str]:
         name = self._alias_name(alias)
         stored = self.storage.read(name)
-        return (parse(Alias, stored.data, f"{self.location}/{name}"), stored.generation) if stored else (None, ABSENT)
+        if not stored:
+            return None, ABSENT
+        found = parse(Alias, stored.data, f"{self.location}/{name}")
+        if found.name != alias:
+            raise InputError(
+                "registry", f"{self.location}/{name}", f"the alias {alias}", f"it is the alias {found.name}"
+            )
+        return found, stored.generation
 
     def _alias_name(self, alias: str) -> str:
         if not ALIAS.fullmatch(alias):

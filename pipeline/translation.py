@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.beam_config import BeamConfig
+from pipeline.compressing import compressed
 from pipeline.errors import InputError
 from pipeline.pairs import open_writer
 from pipeline.reading.digests import silent
@@ -68,7 +69,8 @@ def translate_file(
         saved_model: as in `translate`.
         source: UTF-8 text, one sentence a line, plain or compressed; a path or `gs://bucket/name`. White space around
             a sentence does not count, and an empty line is answered with an empty line.
-        target: where the translations go, line by line; a path or `gs://bucket/name`.
+        target: where the translations go, line by line; a path or `gs://bucket/name`. One that ends with .gz is
+            compressed.
         folder: as in `translate`.
         beam: as in `translate`.
         batch_size: as in `translate`.
@@ -85,11 +87,11 @@ def translate_file(
         number = write_sentences(lines_of(source), folder)
         run(saved_model, folder, number, beam, batch_size)
         written = folder / "translations.txt"
-        with written.open("w", encoding="utf-8", newline="\n") as file:
+        with written.open("wb") as plain, compressed(plain, target) as file:
             for sentences, texts in translated(folder):
                 for sentence, text in zip(sentences, texts, strict=True):
                     # An answer is one line, whatever the model says.
-                    file.write(" ".join(text.splitlines()) + "\n" if sentence else "\n")
+                    file.write(f"{' '.join(text.splitlines()) if sentence else ''}\n".encode())
         put(written)
     return number
 

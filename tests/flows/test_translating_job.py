@@ -45,11 +45,12 @@ def test_all_of_it_may_lie_in_a_bucket(two_versions: Path, bucket: str, expected
         if path.is_file() and not path.name.startswith("."):
             storage.upload(path, f"registry/{path.relative_to(two_versions)}")
     storage.write("in/news.en", "\n".join(SENTENCES).encode())
-    files = ["--input", f"{bucket}/in/news.en", "--output", f"{bucket}/out/news.fr"]
+    files = ["--input", f"{bucket}/in/news.en", "--output", f"{bucket}/out/news.fr.gz"]
     run(f"{bucket}/registry", tmp_path, *files)
-    stored = storage.read("out/news.fr")
+    stored = storage.read("out/news.fr.gz")
     assert stored is not None
-    assert stored.data.decode() == expected
+    assert gzip.decompress(stored.data).decode() == expected
+    assert storage.names("out") == ["out/news.fr.gz"]
     (model,) = (tmp_path / "workspace/translate").iterdir()
     assert model.name.startswith("tiny-0001-")
     assert [path.name for path in model.iterdir()] == ["export"]

@@ -188,3 +188,17 @@ def test_an_alias_of_a_newer_format_is_refused_and_a_damaged_one_named(location:
     registry.storage.write(name, stored.data.replace(b"the first", b"the fjrst"))
     with pytest.raises(InputError, match=f"{name}: expected the alias with its checksum .damaged after it was written"):
         registry.move_alias("champion", 1, expected=None, why="again")
+
+
+def test_a_file_that_is_no_alias_is_left_alone_and_a_copy_of_another_refused(location: str, tmp_path: Path) -> None:
+    registry = registry_with(1, location, tmp_path)
+    registry.move_alias("champion", 1, expected=None, why="the first")
+    stored = registry.storage.read("weather/aliases/champion.json")
+    assert stored is not None
+    for name in ("Notes.json", "champion.json.bak", "1.json"):
+        registry.storage.write(f"weather/aliases/{name}", stored.data)
+    assert registry.aliases() == {"champion": 1}
+
+    registry.storage.write("weather/aliases/staging.json", stored.data)
+    with pytest.raises(InputError, match=r"staging.json: expected the alias staging \(it is the alias champion\)"):
+        registry.alias("staging")
