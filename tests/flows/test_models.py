@@ -112,7 +112,7 @@ def test_two_versions_stand_side_by_side_with_the_significance_of_their_differen
     assert lines[0].split() == ["set", "metric", "version", "1", "version", "2", "difference", "signature"]
     assert lines[1].split() == ["test", "BLEU", "40.00", "50.50", "+10.50", SIGNATURE]
     assert lines[2] == (
-        "test      p 0.001 of the difference in BLEU, "
+        "test      p 0.002 of the difference in BLEU, "
         "nrefs:1|bs:1000|seed:12345|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0"
     )
     assert len(lines) == 3  # a loss per token of another vocabulary is another unit
