@@ -76,9 +76,13 @@ class Checkpoint:
 
 
 def save(folder: Path, checkpoint: Checkpoint) -> None:
-    """Writes a checkpoint and removes what is older than the one before it."""
+    """Writes a checkpoint and removes what is older than the one before it, or damaged and so of later steps."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(path_of(folder, checkpoint.step), checkpoint.encode())
+    path = path_of(folder, checkpoint.step)
+    write_atomically(path, checkpoint.encode())
+    for later in steps_of(folder):
+        if later > path:  # the run began before it; left there, it would count as one of the two newest
+            later.unlink()
     prune(folder)
 
 
@@ -94,7 +98,7 @@ def newest(folder: Path) -> Checkpoint | None:
         found = Checkpoint.decode(path.read_bytes())
         if found:
             return found
-        log.warning("%-16s %s is damaged; going on from the one before it", "train", path)
+        log.warning("%-16s %s is damaged; going on from the one before it, if there is one", "train", path)
     return None
 
 

@@ -1,5 +1,6 @@
 """What a training concludes from its dev losses: when to halve the step size, when to stop, which weights were best."""
 
+import math
 from dataclasses import dataclass, field
 
 
@@ -22,8 +23,8 @@ class Watch:
     waited: int = 0
 
     def sees(self, loss: float) -> bool:
-        """Takes a measurement; gives whether it is the lowest so far."""
-        if self.best is None or loss < self.best:
+        """Takes a measurement; gives whether it is the lowest so far, which one that is not finite never is."""
+        if math.isfinite(loss) and (self.best is None or loss < self.best):
             self.best, self.waited = loss, 0
             return True
         self.waited += 1

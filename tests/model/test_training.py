@@ -190,6 +190,20 @@ def test_a_damaged_checkpoint_is_passed_over(
     assert "step-00000003.npz is damaged" in caplog.text
 
 
+def test_a_damaged_checkpoint_takes_no_place_of_one_that_is_whole(tmp_path: Path) -> None:
+    for step in (3, 5, 9):
+        checkpoints.save(tmp_path, Checkpoint(step, {}, {}))
+    (tmp_path / "step-00000009.npz").write_bytes(b"damaged")
+    for step in (6, 7):  # of the run that went on from step 5
+        checkpoints.save(tmp_path, Checkpoint(step, {}, {}))
+        (tmp_path / f"step-{step:08d}.npz").write_bytes(b"damaged too")
+        found = checkpoints.newest(tmp_path)
+        assert found
+        assert found.step == 5
+        checkpoints.save(tmp_path, Checkpoint(step, {}, {}))
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["step-00000006.npz", "step-00000007.npz"]
+
+
 def test_checkpoints_that_a_killed_run_did_not_remove_are_removed(tmp_path: Path) -> None:
     for step in (1, 2, 3):
         checkpoints.save(tmp_path, Checkpoint(step, {}, {}))

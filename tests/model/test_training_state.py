@@ -172,6 +172,12 @@ def test_notes_of_a_checkpoint_are_the_notes_again() -> None:
     assert Notes.parse(json.loads(json.dumps(notes.as_json()))) == notes
 
 
+def test_a_dev_loss_that_is_no_number_is_not_the_best() -> None:
+    watch = Watch()
+    assert [watch.sees(loss) for loss in (float("nan"), 3.0, float("inf"), 2.0)] == [False, True, False, True]
+    assert watch == Watch(best=2.0, waited=0)
+
+
 def test_a_step_that_was_skipped_is_counted_and_forgiven_after_one_that_was_not() -> None:
     notes = Notes()
     for loss in (float("nan"), float("nan"), 2.0, float("inf")):
