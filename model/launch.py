@@ -2,16 +2,19 @@
 
 import json
 import os
+import re
 import socket
 import threading
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import tensorflow as tf
 
 from model.config import DeviceConfig
 from pipeline.errors import InputError
+
+ADDRESS: Final = re.compile(r".+:([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])")
 
 
 def build_strategy(config: DeviceConfig) -> tf.distribute.Strategy:
@@ -104,7 +107,11 @@ def wait_for(workers: list[str], own: str, seconds: float) -> list[str]:
     deadline = time.monotonic() + seconds
     missing = [worker for worker in workers if worker != own]
     host, _, port = own.rpartition(":")
-    with socket.create_server((host, int(port))):
+    try:
+        server = socket.create_server((host, int(port)))
+    except OSError as error:
+        raise InputError("TF_CONFIG", own, "an address of this machine that is free", str(error.strerror)) from error
+    with server:
         while missing and time.monotonic() < deadline:
             missing = [worker for worker in missing if not answers(worker)]
             time.sleep(0.1 if missing else 0)
@@ -132,9 +139,12 @@ def workers_of(described: str) -> list[str]:
         given = json.loads(described)
         cluster, task = given["cluster"], given["task"]
         found = [*cluster.get("chief", []), *cluster["worker"]]
-        is_known = cluster[task["type"]][task["index"]] in found
+        is_known = dict(enumerate(cluster[task["type"]]))[task["index"]] in found
+        are_addresses = len({*found}) == len(found) and all(map(ADDRESS.fullmatch, found))
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise InputError("TF_CONFIG", described, "a cluster with workers, and this task in it", cause) from error
+    if not are_addresses:
+        raise InputError("TF_CONFIG", described, "workers at different addresses, each HOST:PORT", cause)
     if not is_known:
         raise InputError("TF_CONFIG", described, "a task that trains", f"this one is {task['type']}")
     return found

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from pipeline.errors import InputError
 from pipeline.manifest import Manifest, write_atomically
 from pipeline.vocabulary import Side, Vocabulary
 
@@ -37,10 +38,13 @@ class Vocabularies:
 
     @classmethod
     def of(cls, models: Mapping[str, bytes]) -> Self:
-        """Those whose `models` these are."""
+        """Those whose `models` these are; raises `InputError` where some are missing or others than ours."""
         if SHARED in models:
-            return cls.shared(Vocabulary(models[SHARED]))
-        return cls(*(Vocabulary(models[name]) for name in OWN.values()))
+            return cls.shared(Vocabulary.of(models[SHARED], SHARED))
+        if missing := set(OWN.values()) - set(models):
+            given = ", ".join(sorted(models)) or "no file"
+            raise InputError("vocabulary", given, f"{SHARED}, or {' and '.join(sorted(missing))}")
+        return cls(*(Vocabulary.of(models[name], name) for name in OWN.values()))
 
     @classmethod
     def read(cls, output: Manifest) -> Self:

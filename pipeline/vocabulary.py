@@ -22,7 +22,7 @@ from pipeline.config import StageConfig
 from pipeline.errors import InputError
 from pipeline.piece_model import is_bpe, without_paths
 
-PAD, UNK, BOS, EOS = 0, 1, 2, 3
+PAD, UNK, BOS, EOS = SPECIAL = 0, 1, 2, 3
 SPACE = "\u2581"  # how pieces show the space before a word
 IDS = pa.large_list(pa.int64())
 Side = Literal["source", "target"]
@@ -91,11 +91,24 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Reads a SentencePiece model; raises `InputError` where the file is none."""
+        """Reads a SentencePiece model; raises `InputError` where the file is none, or one of other special ids."""
         try:
-            return cls(path.read_bytes())
-        except (OSError, RuntimeError) as error:
-            raise InputError("vocabulary", path, "a SentencePiece model", str(error)) from error
+            return cls.of(path.read_bytes(), path)
+        except OSError as error:
+            raise InputError("vocabulary", path, "a SentencePiece model", str(error.strerror)) from error
+
+    @classmethod
+    def of(cls, proto: bytes, shown: Path | str) -> Self:
+        """The vocabulary of a SentencePiece model's bytes; raises `InputError`, which names what is shown, likewise."""
+        try:
+            found = cls(proto)
+        except RuntimeError as error:
+            raise InputError("vocabulary", shown, "a SentencePiece model", "this is something else") from error
+        processor = found._processor
+        if not proto or [processor.pad_id(), processor.unk_id(), processor.bos_id(), processor.eos_id()] != [*SPECIAL]:
+            allowed = "a SentencePiece model with the ids 0 to 3 for padding, unknown, beginning and end"
+            raise InputError("vocabulary", shown, allowed, "it was made elsewhere" if proto else "it is empty")
+        return found
 
     @property
     def size(self) -> int:

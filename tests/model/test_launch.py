@@ -157,6 +157,15 @@ def test_a_cluster_whose_worker_never_joins_is_given_up(tmp_path: Path) -> None:
             '{"cluster": {"worker": ["a:1"], "ps": ["b:1"]}, "task": {"type": "ps", "index": 0}}',
             "expected a task that trains",
         ),
+        ('{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": -1}}', "and this task in it"),
+        ('{"cluster": {"worker": ["a:1", 2]}, "task": {"type": "worker", "index": 1}}', "and this task in it"),
+        ('{"cluster": {"worker": "a:1"}, "task": {"type": "worker", "index": 0}}', "different addresses"),
+        ('{"cluster": {"worker": ["a:1", "b"]}, "task": {"type": "worker", "index": 1}}', "each HOST:PORT"),
+        ('{"cluster": {"worker": ["a:1", "a:1"]}, "task": {"type": "worker", "index": 0}}', "different addresses"),
+        ('{"cluster": {"worker": ["a:99999"]}, "task": {"type": "worker", "index": 0}}', "each HOST:PORT"),
+        ('{"cluster": {"worker": ["203.0.113.1:29873"]}, "task": {"type": "worker", "index": 0}}', "of this machine"),
+        ("[]", "and this task in it"),
+        ("nonsense", "and this task in it"),
     ],
 )
 def test_a_cluster_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, described: str, said: str) -> None:

@@ -24,6 +24,7 @@ from pipeline.vocabulary import Vocabulary, VocabularyConfig, train_vocabulary
 
 HERE = BeamConfig(workers=1)
 OWN = VocabularyConfig(size=200, source_size=120, separate=True, character_coverage=1.0)
+SMALL = OWN.model_copy(update={"size": 40, "source_size": 40})
 PAIRS = [
     SentencePair("Light rain in the evening.", "Pluie faible dans la soirée."),
     SentencePair("Rain.", "Pluie."),
@@ -157,3 +158,9 @@ def test_a_model_of_another_kind_is_refused(tmp_path):
     (tmp_path / "source.model").write_bytes(b"no model")
     with pytest.raises(InputError, match="vocabulary = .*source.model: expected a SentencePiece model"):
         Vocabulary.load(tmp_path / "source.model")
+    with pytest.raises(InputError, match=r"vocabulary = target.model: expected a SentencePiece model \(this is some"):
+        Vocabularies.of({"source.model": learn(SMALL, PAIRS * 40).source.proto, "target.model": b"no model"})
+    with pytest.raises(InputError, match="vocabulary = source.model: expected vocabulary.model, or target.model"):
+        Vocabularies.of({"source.model": b""})
+    with pytest.raises(InputError, match="vocabulary = no file: expected vocabulary.model, or source.model and targ"):
+        Vocabularies.of({})

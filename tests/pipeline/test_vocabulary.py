@@ -87,6 +87,20 @@ def test_a_file_that_is_no_vocabulary(tmp_path):
     (tmp_path / "vocabulary.model").write_bytes(b"not a model")
     with pytest.raises(InputError, match="expected a SentencePiece model"):
         Vocabulary.load(tmp_path / "vocabulary.model")
+    (tmp_path / "vocabulary.model").write_bytes(b"")
+    with pytest.raises(InputError, match=r"ids 0 to 3 for padding, unknown, beginning and end \(it is empty\)"):
+        Vocabulary.load(tmp_path / "vocabulary.model")
+    with pytest.raises(InputError, match=r"expected a SentencePiece model \(No such file or directory\)"):
+        Vocabulary.load(tmp_path / "another.model")
+
+
+def test_a_model_that_was_made_elsewhere(tmp_path):
+    model = io.BytesIO()  # with SentencePiece's own ids: unknown is 0, the beginning 1, the end 2, padding none
+    given = {"vocab_size": 29, "minloglevel": 2}
+    sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(TEXT), model_writer=model, **given)
+    (tmp_path / "vocabulary.model").write_bytes(model.getvalue())
+    with pytest.raises(InputError, match=r"vocabulary = .*ids 0 to 3 for padding.*\(it was made elsewhere\)"):
+        Vocabulary.load(tmp_path / "vocabulary.model")
 
 
 def test_any_white_space_is_a_space():
