@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Literal
 
 from flows.use import Chosen, downloads
-from model.registry import Registry, is_whole, resolve_name
+from model.registry import EXPORTED, Registry, is_whole, resolve_name
 from model.versions import Version
 from pipeline.errors import InputError
 from pipeline.quiet import tensorflow_quietly
+from pipeline.vocabularies import MODELS
 
 EXPORT = "export/"
 
@@ -59,7 +60,7 @@ def export_ctranslate2(chosen: Chosen, to: Path, quantization: Literal["float32"
     with tensorflow_quietly():
         from model.to_ctranslate2 import check, convert, weights_of
     from pipeline.cleaning import CleanConfig
-    from pipeline.vocabularies import MODELS, Vocabularies
+    from pipeline.vocabularies import Vocabularies
 
     check(config.model)
     pieces = Vocabularies.of({path.name: path.read_bytes() for path in files.glob(MODELS)})
@@ -69,10 +70,10 @@ def export_ctranslate2(chosen: Chosen, to: Path, quantization: Literal["float32"
 
 
 def fetched(chosen: Chosen) -> tuple[Version, Path]:
-    """A version and the folder with its files, verified."""
+    """A version and the folder with its export and vocabularies, verified."""
     models = Registry(chosen.registry, resolve_name(chosen.registry, chosen.name))
     version = models.get(chosen.model)
-    return version, models.fetch(version, downloads())
+    return version, models.fetch(version, downloads(), only=[*EXPORTED, MODELS])
 
 
 def placed(folder: Path, fill: Callable[[Path], None]) -> Path:

@@ -9,7 +9,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.registry import Registry, resolve_name
+from model.registry import EXPORTED, Registry, resolve_name
 from pipeline.batching import batches
 from pipeline.errors import InputError
 from pipeline.frames import from_text, may_be_frames
@@ -113,7 +113,7 @@ def attend(sentence: str, chosen: Chosen) -> Attended:
 def load(chosen: Chosen) -> Exported:
     """The chosen version's model, each of its files verified."""
     models = Registry(chosen.registry, resolve_name(chosen.registry, chosen.name))
-    folder = models.fetch(models.get(chosen.model), downloads())
+    folder = models.fetch(models.get(chosen.model), downloads(), only=EXPORTED)
     with tensorflow_quietly():
         from model.export import Exported
 

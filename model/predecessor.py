@@ -134,7 +134,7 @@ def fetch(registry: Registry, version: Version) -> Path:
     if WEIGHTS not in {file.path for file in version.files}:
         shown = f"{registry.location}/{registry.name}@{version.number}"
         raise InputError(PARAMETER, shown, f"a version with {WEIGHTS}", "registered long ago?")
-    return registry.fetch(version, cache_folder())
+    return registry.fetch(version, cache_folder(), only=[WEIGHTS, MODELS])
 
 
 def vectors_records(config: TrainConfig) -> dict[str, InputRecord]:

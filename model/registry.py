@@ -20,6 +20,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final, Literal
 from uuid import uuid4
@@ -48,6 +49,7 @@ MANIFEST: Final = "manifest.json"
 DELETED: Final = "deleted.json"
 OWN: Final = {CLAIM, MANIFEST, DELETED, "verdicts"}  # names that no file of a version has
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+EXPORTED: Final = ("export/*",)  # what translates
 ALIAS: Final = re.compile(r"[a-z][a-z0-9-]{0,49}")
 MOST_DIGITS: Final = 9  # of a version's number; see model/numbering.py
 READERS: Final = 8  # manifests read at the same time: each is one small request to a bucket
@@ -57,7 +59,7 @@ class Registry:
     """The versions and aliases of one model.
 
         registry = Registry("gs://models/nightshift", "weather-en-fr")
-        saved_model = registry.fetch(registry.get("champion"), cache) / "export"
+        saved_model = registry.fetch(registry.get("champion"), cache, only=EXPORTED) / "export"
 
     Args:
         location: a folder or `gs://bucket/prefix`; a folder need not exist yet.
@@ -164,7 +166,7 @@ class Registry:
             version: what to fetch.
             to: where downloads are kept; a file that is there already and whole is not downloaded again. A registry in
                 a folder is used in place.
-            only: names of the files to fetch; None: all.
+            only: names of the files to fetch, or patterns such as `export/*` for all in a folder; None: all.
 
         Raises:
             InputError: a file is not what was registered; the message names it.
@@ -173,7 +175,7 @@ class Registry:
         folder = in_place or to / f"{version.model}-{version.number:04d}-{version.digest[:12]}"
         for file in version.files:
             path = folder / file.path
-            if only is not None and file.path not in only:
+            if only is not None and not any(fnmatchcase(file.path, pattern) for pattern in only):
                 continue
             if is_whole(path, file):
                 continue

@@ -12,7 +12,7 @@ from model.bootstrap import paired_bootstrap
 from model.comparison import Scores, are_comparable, deciding_set
 from model.config import EvaluateConfig
 from model.promotion import RegisterConfig, Rival, needed
-from model.registry import Registry
+from model.registry import EXPORTED, Registry
 from model.versions import Version
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest
@@ -93,7 +93,7 @@ class Meeting:
         return self.rival
 
     def _score_again(self, champion: Version, name: str, metrics: set[str]) -> Scores:
-        saved_model = self.registry.fetch(champion, self.folder) / EXPORT
+        saved_model = self.registry.fetch(champion, self.folder, only=EXPORTED) / EXPORT
         columns = columns_of(self.evaluation.path(table_of(name)))
         score = self.score or default_score()
         scored = score(saved_model, columns["source"], columns["reference"], EvaluateConfig(**self.evaluation.config))

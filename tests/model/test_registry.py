@@ -12,7 +12,7 @@ from threading import Barrier
 
 import pytest
 
-from model.registry import Registry, names, resolve_name
+from model.registry import EXPORTED, Registry, names, resolve_name
 from model.versions import FORMAT, Version
 from pipeline.errors import InputError
 from pipeline.manifest import InputRecord
@@ -200,6 +200,17 @@ def test_a_folder_is_used_in_place_and_a_bucket_downloaded_once(
     again = {path: path.stat().st_mtime_ns for path in written}
     assert [path.name for path in written if written[path] != again[path]] == ["evaluation.json"]
     assert (folder / "evaluation.json").read_text() == "{}"
+
+
+def test_what_translates_is_fetched_without_the_rest(bucket: str, files: dict[str, Path], tmp_path: Path) -> None:
+    registry = Registry(bucket, "weather")
+    version = add(registry, files | {"weights.npz": files["evaluation.json"]})
+    folder = registry.fetch(version, tmp_path / "cache", only=EXPORTED)
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert there == {"export/saved_model.pb", "export/variables/variables.data-00000-of-00001"}
+    registry.fetch(version, tmp_path / "cache", only=["weights.npz"])
+    assert (folder / "weights.npz").read_bytes() == b"{}"
+    assert not (folder / "evaluation.json").exists()
 
 
 @pytest.mark.parametrize("name", ["export/saved_model.pb", "export/variables/variables.data-00000-of-00001"])
