@@ -53,7 +53,8 @@ def main() -> int:
     try:
         with tensorflow_quietly():
             from model.launch import build_strategy
-            from model.training import prepare, train_on
+            from model.prepare import prepare
+            from model.training import train_on
         strategy = build_strategy(job.devices)
         print(JOINED, flush=True)
         data = prepare(job.config, *map(manifests.read, (job.shards, job.vocabulary)))

@@ -11,9 +11,10 @@ from model.batches import Batch, Pairs
 from model.config import DeviceConfig, TrainConfig
 from model.devices import check_devices
 from model.feeding import feed, in_order
+from model.fitting import fit
 from model.launch import build_strategy
+from model.prepare import make_plan, plan_of
 from model.trainer import Trainer
-from model.training import fit, make_plan, plan_of
 from pipeline.errors import InputError
 
 NETWORKS = {

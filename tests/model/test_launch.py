@@ -55,7 +55,8 @@ def losses(found: Checkpoint | None) -> list[float]:
 
 def fit_alone(job: Job, folder: Path, **changes: Any) -> Checkpoint:
     """The same training in this process."""
-    from model.training import prepare, train_on
+    from model.prepare import prepare
+    from model.training import train_on
     from pipeline import manifest as manifests
 
     config = job.config.model_copy(update=changes)

@@ -11,10 +11,11 @@ from model import checkpoints
 from model.attention import MASKED
 from model.batches import Batch, Pairs
 from model.config import DeviceConfig, TrainConfig
+from model.fitting import fit
 from model.launch import build_strategy
 from model.precision import GROWS_AFTER, HIGHEST, LossScale
+from model.prepare import make_plan
 from model.trainer import Trainer
-from model.training import fit, make_plan
 
 BATCH = Batch(np.array([[4, 5, 3]], np.int32), np.array([[5, 4, 3]], np.int32))
 TOO_HIGH = 2.0**117  # with which the gradients of large weights overflow float32, as 2.0**15 may overflow float16

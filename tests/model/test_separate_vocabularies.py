@@ -15,11 +15,12 @@ from model.averaging import exported
 from model.batches import Pairs
 from model.config import DeviceConfig, ModelConfig, TrainConfig
 from model.export import Exported
+from model.fitting import fit
 from model.launch import build_strategy
 from model.losses import summed_cross_entropy
+from model.prepare import make_plan
 from model.stages import train
 from model.trainer import Trainer
-from model.training import fit, make_plan
 from model.warm_start import warm_start
 from pipeline.build_vocabulary import learn
 from pipeline.errors import InputError

@@ -20,10 +20,11 @@ from model import checkpoints, export
 from model.batches import Pairs
 from model.checkpoints import Checkpoint
 from model.config import DeviceConfig, TrainConfig
+from model.fitting import fit
 from model.launch import build_strategy
+from model.prepare import make_plan
 from model.stages import train
 from model.trainer import Trainer
-from model.training import fit, make_plan
 from pipeline.errors import InputError
 
 FIT = """
@@ -33,7 +34,8 @@ from model.batches import Pairs
 from model.config import DeviceConfig, TrainConfig
 from model.launch import build_strategy
 from model.trainer import Trainer
-from model.training import fit, make_plan
+from model.fitting import fit
+from model.prepare import make_plan
 
 given = json.loads(sys.argv[1])
 config, data = TrainConfig(**given["config"]), Path(given["data"])

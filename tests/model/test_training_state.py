@@ -20,10 +20,11 @@ from model.checkpoints import Arrays, Checkpoint
 from model.config import DeviceConfig, TrainConfig
 from model.early_stopping import Plateau, Watch
 from model.feeding import feed
+from model.fitting import fit
 from model.launch import build_strategy
 from model.notes import Notes
+from model.prepare import make_plan
 from model.trainer import Trainer
-from model.training import fit, make_plan
 from pipeline.errors import InputError
 
 FIT = """
@@ -34,7 +35,8 @@ from model.config import DeviceConfig, TrainConfig
 from model.interruption import EXIT_CODE, Interrupted
 from model.launch import build_strategy
 from model.trainer import Trainer
-from model.training import fit, make_plan
+from model.fitting import fit
+from model.prepare import make_plan
 
 given = json.loads(sys.argv[1])
 config, data = TrainConfig(**given["config"]), Path(given["data"])

@@ -13,9 +13,9 @@ from model.batches import Pairs
 from model.config import DeviceConfig, TrainConfig
 from model.feeding import in_order
 from model.launch import build_strategy
+from model.prepare import plan_of
 from model.stages import train
 from model.trainer import Trainer
-from model.training import plan_of
 from model.warm_start import warm_start
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest, input_record
