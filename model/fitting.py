@@ -12,6 +12,7 @@ from model.averaging import Candidates
 from model.batches import Pairs, full_batch
 from model.broadcast import told
 from model.checkpoints import Checkpoint
+from model.divergence import check_learning
 from model.feeding import feed, in_order
 from model.interruption import Interrupted, Request, listening
 from model.launch import devices_of, is_chief
@@ -61,8 +62,8 @@ def fit(
         events: of TensorBoard's files; None: there are none.
 
     Raises:
-        InputError: the loss is no number any more, a batch does not fit into memory, or the checkpoint is of another
-            training.
+        InputError: the loss is no number any more or hopelessly high, a batch does not fit into memory, or the
+            checkpoint is of another training.
         Interrupted: this process was asked to end.
     """
     config = trainer.config
@@ -123,10 +124,7 @@ def take_steps(trainer: Trainer, pairs: Pairs, plan: Plan, dev: Pairs, loop: Loo
         taken = trainer.step(last, step, factor, asks=loop.request.is_made)
         notes.add(taken.loss, taken.tokens, is_expected=trainer.scale.value > 1)
         meter.add(step, taken, learning_rate(config, step, factor))
-        if notes.skipped_in_row == config.max_skips:
-            cause = f"the loss or its gradient was not finite in {config.max_skips} steps up to step {step}"
-            cause += "; a lower value or a lower train.clip_norm helps"
-            raise InputError("train.learning_rate", config.learning_rate, "one that keeps the loss finite", cause)
+        check_learning(config, notes, step, trainer.vocabulary)
         loop.progress.update(step, taken.loss, taken.tokens)
         measures, saves = (
             step % every == 0 or step == config.steps for every in (config.evaluate_every, config.checkpoint_every)

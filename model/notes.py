@@ -24,6 +24,8 @@ class Notes:
         skipped_in_row: how many of them were the last ones.
         dev: the lowest dev loss, and how long ago that was.
         plateau: what the schedule `plateau` has seen and done.
+        window_loss: sum of the losses since the last look at whether it learns at all.
+        window_tokens: target tokens since then.
     """
 
     history: History = field(default_factory=list)
@@ -35,6 +37,8 @@ class Notes:
     skipped_in_row: int = 0
     dev: Watch = field(default_factory=Watch)
     plateau: Plateau = field(default_factory=Plateau)
+    window_loss: float = 0.0
+    window_tokens: int = 0
 
     @classmethod
     def parse(cls, notes: dict[str, Any]) -> Self:
@@ -62,6 +66,14 @@ class Notes:
         self.tokens += tokens
         self.recent_loss += loss * tokens
         self.recent_tokens += tokens
+        self.window_loss += loss * tokens
+        self.window_tokens += tokens
+
+    def close_window(self) -> float | None:
+        """The loss per token since the last time this was asked; None where all steps were skipped."""
+        loss = self.window_loss / self.window_tokens if self.window_tokens else None
+        self.window_loss, self.window_tokens = 0.0, 0
+        return loss
 
     def measure(self, step: int, rate: float, dev_loss: float | None, seconds: float) -> None:
         """Closes a row of the history; `seconds` have passed since the last checkpoint."""

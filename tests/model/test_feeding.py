@@ -87,7 +87,9 @@ def test_two_windows_at_most_are_in_memory(pairs: Pairs, monkeypatch: pytest.Mon
 def test_a_data_set_of_one_window_is_read_once(pairs: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Path] = []
     read_shard = batches.read_shard
-    monkeypatch.setattr(batches, "read_shard", lambda path: read.append(path) or read_shard(path))
+    monkeypatch.setattr(
+        batches, "read_shard", lambda path, frame_size: read.append(path) or read_shard(path, frame_size)
+    )
     plan = plan_of(pairs)
     list(feed(plan, pairs, 1, 3 * plan.steps_per_epoch))
     assert read == list(pairs.shards)
@@ -96,7 +98,9 @@ def test_a_data_set_of_one_window_is_read_once(pairs: Pairs, monkeypatch: pytest
 def test_only_windows_that_are_used_are_read(pairs: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Path] = []
     read_shard = batches.read_shard
-    monkeypatch.setattr(batches, "read_shard", lambda path: read.append(path) or read_shard(path))
+    monkeypatch.setattr(
+        batches, "read_shard", lambda path, frame_size: read.append(path) or read_shard(path, frame_size)
+    )
     plan = plan_of(pairs, window_pairs=50)
     steps = plan.steps_per_epoch
     window = list(plan.windows(1, steps))[-1]
@@ -127,7 +131,7 @@ def test_no_steps_are_no_batches(pairs: Pairs) -> None:
 def test_a_small_set_is_read_once_and_given_in_the_same_order(pairs: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
     first = told(in_order(plan_of(pairs), pairs))
     assert sorted(number for numbers in first for number in numbers) == list(range(sum(SIZES)))
-    monkeypatch.setattr(batches, "read_shard", lambda _: pytest.fail("read again"))
+    monkeypatch.setattr(batches, "read_shard", lambda *_: pytest.fail("read again"))
     assert told(in_order(plan_of(pairs), pairs)) == first
 
 

@@ -116,7 +116,7 @@ def test_a_run_killed_between_training_and_export_only_exports(
 ) -> None:
     given = (toy_config(steps=6), toy.shards, toy.vocabulary)
     with monkeypatch.context() as patch:
-        patch.setattr(export, "save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(export, "save", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             train(*given, output_dir=tmp_path, devices=DeviceConfig())
     monkeypatch.setattr(Trainer, "step", lambda *_: pytest.fail("trained again"))
@@ -148,6 +148,22 @@ def test_a_loss_that_is_no_number_names_what_to_change(
     with pytest.raises(InputError, match=r"train.learning_rate = 1.0: .*not finite in 3 steps up to step 3;"):
         fit(trainer, pairs, make_plan(config, pairs), Pairs.read([]), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_step_size_that_diverges_is_told_after_a_hundred_steps(
+    toy: Any, toy_config: Callable[..., Any], tmp_path: Path
+) -> None:
+    given = {"learning_rate": 1.0, "warmup_steps": 0, "checkpoint_every": 50}
+    config = toy_config(schedule="constant", steps=100_000, **given)
+    for _ in range(2):  # and when it is run again, from its checkpoint
+        with pytest.raises(
+            InputError, match=r"train.learning_rate = 1.0: expected one that lowers the loss \(it was "
+        ) as told:
+            fit_here(config, toy.shards.directory, tmp_path)
+        assert "over the last 100 steps up to step 100, and guessing has 3.7; a lower value helps" in str(told.value)
+        found = checkpoints.newest(tmp_path)
+        assert found
+        assert found.step == 50
 
 
 def test_pairs_that_are_all_too_long_name_the_limit(toy: Any, toy_config: Callable[..., Any]) -> None:
@@ -196,14 +212,12 @@ def test_a_damaged_checkpoint_takes_no_place_of_one_that_is_whole(tmp_path: Path
     for step in (3, 5, 9):
         checkpoints.save(tmp_path, Checkpoint(step, {}, {}))
     (tmp_path / "step-00000009.npz").write_bytes(b"damaged")
-    for step in (6, 7):  # of the run that went on from step 5
+    for step in (6, 7):  # of the run that goes on from step 5
         checkpoints.save(tmp_path, Checkpoint(step, {}, {}))
-        (tmp_path / f"step-{step:08d}.npz").write_bytes(b"damaged too")
-        found = checkpoints.newest(tmp_path)
-        assert found
-        assert found.step == 5
-        checkpoints.save(tmp_path, Checkpoint(step, {}, {}))
-    assert [path.name for path in sorted(tmp_path.iterdir())] == ["step-00000006.npz", "step-00000007.npz"]
+    (tmp_path / "step-00000007.npz").write_bytes(b"damaged too")
+    found = checkpoints.newest(tmp_path)
+    assert found
+    assert found.step == 6
 
 
 def test_checkpoints_that_a_killed_run_did_not_remove_are_removed(tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ def test_the_step_size_halves_where_the_dev_loss_stands_still(
 
 
 def test_notes_of_a_checkpoint_are_the_notes_again() -> None:
-    notes = Notes([{"step": 1}], 5, 1.5, 2.5, 3, 2, 1, Watch(1.0, 2), Plateau(0.5, Watch(2.0, 1)))
+    notes = Notes([{"step": 1}], 5, 1.5, 2.5, 3, 2, 1, Watch(1.0, 2), Plateau(0.5, Watch(2.0, 1)), 7.5, 4)
     assert Notes.parse(json.loads(json.dumps(notes.as_json()))) == notes
 
 
