@@ -73,6 +73,83 @@ def trained_apart(toy_apart: Toy, toy_config: Callable[..., Any]) -> Manifest:
     return made
 
 
+FRAME = 6  # numbers
+SOUNDS = np.random.default_rng(7).normal(size=(12, 2, FRAME)).astype(np.float32)  # of each token two frames
+
+
+def speak(chance: np.random.Generator, pairs: int) -> tuple[list[np.ndarray], list[list[int]]]:
+    """Noisy frames `[S, F]` of one to three tokens, and those tokens, as often as there are to be pairs."""
+    spoken = [chance.integers(4, 12, length).tolist() for length in chance.integers(1, 4, pairs)]
+    frames = [SOUNDS[tokens].reshape(-1, FRAME) for tokens in spoken]
+    return [each + chance.normal(scale=0.1, size=each.shape).astype(np.float32) for each in frames], spoken
+
+
+@pytest.fixture(scope="session")
+def spoken() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+    """Noisy frames and what was spoken, as batches have them: `[B, 6, 6]` and `[B, 4]`, from `(chance, pairs)`."""
+    from model.batches import PADDING
+
+    def batch(chance: np.random.Generator, pairs: int) -> tuple[np.ndarray, np.ndarray]:
+        sources, targets = np.full((pairs, 6, FRAME), PADDING, np.float32), np.zeros((pairs, 4), np.int32)
+        for row, (frames, tokens) in enumerate(zip(*speak(chance, pairs), strict=True)):
+            sources[row, : len(frames)] = frames
+            targets[row, : len(tokens) + 1] = [*tokens, 3]
+        return sources, targets
+
+    return batch
+
+
+@pytest.fixture(scope="session")
+def toy_frames(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with shards of frames and what was spoken, for training and as a dev set."""
+    import pyarrow as pa
+
+    from pipeline.examples import ShardWriter
+    from pipeline.frames import VALUES
+    from pipeline.vocabulary import IDS
+
+    folder = tmp_path_factory.mktemp("frames")
+    for split, pairs, seed in (("train", 200, 1), ("dev", 30, 2)):
+        frames, spoken = speak(np.random.default_rng(seed), pairs)
+        with ShardWriter(folder / f"{split}/shard-00000-of-00001.tfrecord", FRAME) as writer:
+            sources = pa.array([each.ravel() for each in frames], VALUES)
+            writer.write(sources, pa.array(spoken, IDS), [0] * pairs)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def share_learned() -> Callable[..., float]:
+    """The share of new sequences that a network writes without a mistake after 200 steps on batches of 64."""
+    import keras
+    import tensorflow as tf
+
+    from model.losses import summed_cross_entropy
+    from model.search import greedy
+    from pipeline.vocabulary import EOS, PAD
+
+    def learned(model: Any, draw: Callable[..., tuple[np.ndarray, np.ndarray]], rate: float) -> float:
+        optimizer, chance = keras.optimizers.Adam(rate), np.random.default_rng(1)
+        sources, targets = draw(chance, 100)
+        shapes = [tf.TensorSpec([None] * 2 + list(side.shape[2:]), side.dtype) for side in (sources, targets)]
+
+        @tf.function(input_signature=shapes)
+        def learn(sources: tf.Tensor, targets: tf.Tensor) -> None:
+            with tf.GradientTape() as tape:
+                features, tokens, _ = model.features(sources, targets, None)
+                loss = summed_cross_entropy(features, *model.softmax, tokens) / tf.cast(tf.size(tokens), tf.float32)
+            optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+
+        optimizer.build(model.trainable_variables)
+        for _ in range(200):
+            learn(*draw(chance, 64))
+        longest = targets.shape[1]
+        found = greedy(model.step, model.begin(tf.constant(sources)), tf.constant(100), max_length=longest)
+        written = np.pad(found.tokens.numpy(), [(0, 0), (0, longest - found.tokens.shape[1])])
+        return float((written == np.where(targets == EOS, PAD, targets)).all(axis=1).mean())
+
+    return learned
+
+
 def sentences(count: int, seed: int) -> list[SentencePair]:
     """Distinct pairs of one to four words."""
     chance = np.random.default_rng(seed)

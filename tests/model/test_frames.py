@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from numpy.random import Generator, default_rng
+from numpy.random import default_rng
 
 from model import flops
 from model.architectures import build_model
@@ -15,23 +14,11 @@ from model.config import DeviceConfig, ModelConfig, TrainConfig
 from model.frames import Frames, frames_of
 from model.launch import build_strategy
 from model.losses import summed_cross_entropy
-from model.search import greedy
 from model.trainer import Trainer
 from pipeline.frames import to_text
-from pipeline.vocabulary import EOS, PAD
+from pipeline.vocabulary import PAD
 
-SOUNDS = default_rng(7).normal(size=(12, 2, 6)).astype(np.float32)  # of each token, two frames of six numbers
-
-
-def spoken(chance: Generator, pairs: int) -> tuple[np.ndarray, np.ndarray]:
-    """Noisy frames of one to three tokens, and those tokens."""
-    sources, targets = np.full((pairs, 6, 6), PADDING, np.float32), np.zeros((pairs, 4), np.int32)
-    for row, length in enumerate(chance.integers(1, 4, pairs)):
-        tokens = chance.integers(EOS + 1, 12, length)
-        frames = SOUNDS[tokens].reshape(-1, 6)
-        sources[row, : 2 * length] = frames + chance.normal(scale=0.1, size=frames.shape)
-        targets[row, : length + 1] = [*tokens, EOS]
-    return sources, targets
+Spoken = Callable[..., tuple[np.ndarray, np.ndarray]]
 
 
 @pytest.mark.parametrize("frames", [4, 5, 6])
@@ -89,7 +76,7 @@ def test_other_texts_are_refused(text: str, message: str) -> None:
 
 
 @pytest.mark.parametrize("network", [{"architecture": "gru", "tied": False}, {"architecture": "transformer"}])
-def test_more_padding_changes_nothing(network: dict[str, object]) -> None:
+def test_more_padding_changes_nothing(spoken: Spoken, network: dict[str, object]) -> None:
     sizes = {"embedding_size": 8, "encoder_units": 5, "decoder_units": 7, "attention_units": 4, "feedforward_units": 9}
     model = build_model(ModelConfig(**(sizes | network), frame_stride=2), vocabulary=12, seed=1, frame_size=6)
     sources, targets = spoken(default_rng(1), 3)
@@ -105,29 +92,13 @@ def test_more_padding_changes_nothing(network: dict[str, object]) -> None:
         np.testing.assert_allclose(same, value, rtol=1e-5, atol=1e-5)
 
 
-def test_a_network_learns_to_write_what_was_spoken() -> None:
+def test_a_network_learns_to_write_what_was_spoken(spoken: Spoken, share_learned: Callable[..., float]) -> None:
     sizes = {"embedding_size": 16, "encoder_units": 16, "decoder_units": 32, "frame_stride": 2}
     config = ModelConfig(architecture="gru", attention="multiplicative", **sizes)
-    model, optimizer = build_model(config, vocabulary=12, seed=1, frame_size=6), keras.optimizers.Adam(0.01)
-    chance = default_rng(1)
-
-    @tf.function(input_signature=[tf.TensorSpec([None, None, 6]), tf.TensorSpec([None, None], tf.int32)])
-    def learn(sources: tf.Tensor, targets: tf.Tensor) -> None:
-        with tf.GradientTape() as tape:
-            features, tokens, _ = model.features(sources, targets, None)
-            loss = summed_cross_entropy(features, *model.softmax, tokens) / tf.cast(tf.size(tokens), tf.float32)
-        optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
-
-    optimizer.build(model.trainable_variables)
-    for _ in range(200):
-        learn(*spoken(chance, 64))
-    sources, targets = spoken(chance, 100)
-    found = greedy(model.step, model.begin(tf.constant(sources)), tf.constant(100), max_length=4)
-    written = np.pad(found.tokens.numpy(), [(0, 0), (0, 4 - found.tokens.shape[1])])
-    assert (written == np.where(targets == EOS, PAD, targets)).all(axis=1).mean() >= 0.9
+    assert share_learned(build_model(config, vocabulary=12, seed=1, frame_size=6), spoken, rate=0.01) >= 0.9
 
 
-def test_the_work_of_frames_is_that_of_their_positions_and_of_their_kernel() -> None:
+def test_the_work_of_frames_is_that_of_their_positions_and_of_their_kernel(spoken: Spoken) -> None:
     config = ModelConfig(architecture="gru", embedding_size=8, encoder_units=4, decoder_units=4, frame_stride=2)
     sources, targets = spoken(default_rng(1), 5)  # two frames a token
     tokens = (targets != PAD).sum(axis=1).astype(np.int64)
@@ -137,7 +108,9 @@ def test_the_work_of_frames_is_that_of_their_positions_and_of_their_kernel() -> 
     assert found == flops.of_lengths(config, 12, positions, tokens) + kernel
 
 
-def test_steps_on_frames_are_the_same_whatever_they_are_padded_to(toy_config: Callable[..., TrainConfig]) -> None:
+def test_steps_on_frames_are_the_same_whatever_they_are_padded_to(
+    spoken: Spoken, toy_config: Callable[..., TrainConfig]
+) -> None:
     network = toy_config().model.model_copy(update={"frame_stride": 2, "dropout": 0.0})
     sources, targets = spoken(default_rng(1), 9)
     shapes = {"as needed": Batch(sources, targets)}

@@ -1,4 +1,4 @@
-"""The trainer on the toy task: replicas, kills, and what may not be given."""
+"""The trainer on the toy task: kills, and what may not be given."""
 
 import json
 import logging
@@ -40,19 +40,14 @@ from model.prepare import make_plan
 given = json.loads(sys.argv[1])
 config, data = TrainConfig(**given["config"]), Path(given["data"])
 pairs, dev = (Pairs.read(sorted((data / split).glob("*.tfrecord"))) for split in ("train", "dev"))
-for replicas in given["replicas"]:
-    devices = DeviceConfig(strategy="mirrored" if replicas > 1 else "one", replicas=replicas)
-    if len(given["replicas"]) > 1:
-        build_strategy(DeviceConfig(strategy="mirrored", replicas=max(given["replicas"])))
-    trainer = Trainer(config, 40, build_strategy(devices))
-    history = fit(trainer, pairs, make_plan(config, pairs), dev, Path(given["folder"]) / f"of-{replicas}")
-    print(json.dumps([row["loss"] for row in history] + [row["dev_loss"] for row in history]))
+trainer = Trainer(config, 40, build_strategy(DeviceConfig()))
+fit(trainer, pairs, make_plan(config, pairs), dev, Path(given["folder"]))
 """
 
 
-def start(config: TrainConfig, data: Path, folder: Path, replicas: tuple[int, ...] = (1,)) -> subprocess.Popen[str]:
+def start(config: TrainConfig, data: Path, folder: Path) -> subprocess.Popen[str]:
     """Trains in a process of its own."""
-    given = {"config": config.canonical(), "data": str(data), "folder": str(folder), "replicas": replicas}
+    given = {"config": config.canonical(), "data": str(data), "folder": str(folder)}
     command = [sys.executable, "-c", FIT, json.dumps(given)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -65,26 +60,13 @@ def fit_here(config: TrainConfig, data: Path, folder: Path) -> Trainer:
     return trainer
 
 
-def test_one_and_two_replicas_have_the_same_losses(toy: Any, toy_config: Callable[..., Any], tmp_path: Path) -> None:
-    network = toy_config().model.model_copy(update={"dropout": 0.0})
-    config = toy_config(model=network, steps=50, evaluate_every=1, clip_norm=0.5, batch_tokens=16)
-    plan = make_plan(config, Pairs.read(toy.shards.paths("train/*.tfrecord")))
-    assert 1 in [len(rows) for rows in plan.batches(1, 50)]  # which leaves the second replica without a row
-    process = start(config, toy.shards.directory, tmp_path, replicas=(1, 2))
-    out, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors
-    one, two = (json.loads(line) for line in out.splitlines())
-    assert len(one) == 100
-    np.testing.assert_allclose(one, two, rtol=1e-5)
-
-
 @pytest.mark.slow
 def test_a_training_that_was_killed_ends_with_the_same_bits(
     toy: Any, toy_config: Callable[..., Any], tmp_path: Path
 ) -> None:
     config = toy_config(steps=200, checkpoint_every=7, evaluate_every=50)
-    folder = tmp_path / "of-1"
-    process = start(config, toy.shards.directory, tmp_path)
+    folder = tmp_path / "killed"
+    process = start(config, toy.shards.directory, folder)
     while not list(folder.glob("step-*.npz")):
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.002)
@@ -95,7 +77,7 @@ def test_a_training_that_was_killed_ends_with_the_same_bits(
     assert interrupted
     assert 0 < interrupted.step < 200
 
-    process = start(config, toy.shards.directory, tmp_path)
+    process = start(config, toy.shards.directory, folder)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     killed = checkpoints.newest(folder)
