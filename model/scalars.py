@@ -8,6 +8,7 @@ An event file is a TFRecord file of `Event` messages. A run that goes on after a
 first event tells TensorBoard to forget the steps that the killed run took after its last checkpoint.
 """
 
+import errno
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,11 +26,15 @@ class EventFile:
     Args:
         folder: of all event files of a training.
         first: the first step of this run, from 1 on.
+
+    Raises:
+        OSError: the disk is full, as any other file tells it.
     """
 
     def __init__(self, folder: Path, first: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._file = tf.io.TFRecordWriter(str(folder / f"events.out.tfevents.{first:09}"))
+        self._path = folder / f"events.out.tfevents.{first:09}"
+        self._file = tf.io.TFRecordWriter(str(self._path))
         self._add(tf.compat.v1.Event(file_version=VERSION))
         start = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
         self._add(tf.compat.v1.Event(step=first, session_log=start))
@@ -41,8 +46,11 @@ class EventFile:
 
     def _add(self, event: tf.compat.v1.Event) -> None:
         event.wall_time = time.time()
-        self._file.write(event.SerializeToString())
-        self._file.flush()  # people look on while it trains
+        try:
+            self._file.write(event.SerializeToString())
+            self._file.flush()  # people look on while it trains
+        except tf.errors.ResourceExhaustedError as error:
+            raise OSError(errno.ENOSPC, "no space for the events", str(self._path)) from error
 
     def __enter__(self) -> Self:
         return self

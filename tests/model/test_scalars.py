@@ -1,8 +1,10 @@
 """TensorBoard's files, and the loss as a picture."""
 
+import errno
 from pathlib import Path
 from typing import Any
 
+import pytest
 import tensorflow as tf
 
 from model.loss_curve import draw_losses
@@ -14,6 +16,13 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 def events(path: Path) -> list[Any]:
     return [tf.compat.v1.Event.FromString(record) for record in records_of(path)]
+
+
+def test_a_full_disk_is_told_as_by_any_other_file(tmp_path: Path) -> None:
+    (tmp_path / "events.out.tfevents.000000001").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="no space for the events") as told:
+        EventFile(tmp_path, 1)
+    assert told.value.errno == errno.ENOSPC
 
 
 def test_a_run_that_goes_on_tells_from_which_step_the_curve_counts(tmp_path: Path) -> None:

@@ -120,6 +120,18 @@ def test_accumulated_batches_are_one_larger_batch(make: Callable[..., Trainer]) 
         assert of_parts.norm == pytest.approx(of_whole.norm, rel=1e-4)
 
 
+def test_accumulated_batches_drop_values_of_their_own(make: Callable[..., Trainer]) -> None:
+    alone, held = make(dropout=0.5), make(dropout=0.5, accumulate=2)
+    beginning = alone.state()
+    losses = []
+    for draw in (1, 2):
+        alone.restore(beginning)
+        losses.append(alone.step(BATCH, draw).loss)
+    held.hold(BATCH, 1)
+    assert losses[0] != losses[1]
+    assert held.step(BATCH, 1).loss == pytest.approx(np.mean(losses), rel=1e-5)
+
+
 def test_the_moving_average_is_the_one_written_out(make: Callable[..., Trainer]) -> None:
     trainer = make(ema=0.3)
     expected = trainer.model_weights()
