@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -190,3 +191,91 @@ def plain_environment() -> dict[str, str]:
 def wait_until() -> Any:
     """`until`, for tests."""
     return until
+
+
+NIGHTSHIFT = str(Path(sys.executable).with_name("nightshift"))
+TINY_NIGHT = [
+    "corpus.train=[{kind: weather, pairs: 1500}]",
+    "clean.hold_out={dev: 50, test: 50}",
+    "clean.shards=3",
+    "vocabulary.size=300",
+    "train.model={embedding_size: 16, encoder_units: 16, decoder_units: 24, attention_units: 8}",
+    "train.search.max_length=12",
+    "train.steps=40",
+    "train.checkpoint_every=10",
+    "train.evaluate_every=20",
+]
+
+
+@pytest.fixture(scope="session")
+def tiny() -> list[str]:
+    """What a night of a minute differs in from the preset."""
+    return TINY_NIGHT
+
+
+@pytest.fixture(scope="session")
+def options(tiny: list[str]) -> Any:
+    """The same, and more, as arguments of the command line."""
+    return lambda *more: [part for override in [*tiny, *more] for part in ("--set", override)]
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a machine on which nothing ran before: Prefect makes a database of its own."""
+    prefect = {"PREFECT_HOME": str(tmp_path_factory.mktemp("prefect"))}
+    return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | prefect
+
+
+@pytest.fixture(scope="session")
+def nightshift() -> Any:
+    """Runs the command line in a folder."""
+
+    def run(folder: Path, environment: dict[str, str], *arguments: str, **more: Any) -> Any:
+        given = {"cwd": folder, "env": environment, "capture_output": True, "text": True, "timeout": 300} | more
+        return subprocess.run([NIGHTSHIFT, *arguments], check=False, **given)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def retrain(nightshift: Any, options: Any) -> Any:
+    """Runs a night that is to succeed; more settings change it."""
+
+    def run(folder: Path, environment: dict[str, str], *more: str) -> Any:
+        done = nightshift(folder, environment, "retrain", "--preset", "weather", *options(*more))
+        assert done.returncode == 0, done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def happened() -> Any:
+    """What each stage did, in order: {"ingest": "started", ...}."""
+
+    def of(run: Any) -> dict[str, str]:
+        lines = [line.split(None, 2) for line in run.stderr.splitlines()]
+        return {words[0]: words[1] for words in lines if len(words) > 1 and words[1] in ("started", "reused")}
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def night(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str], retrain: Any) -> tuple[Path, Any]:
+    """A folder in which a night has run, and what it printed."""
+    folder = tmp_path_factory.mktemp("night")
+    return folder, retrain(folder, environment)
+
+
+@pytest.fixture(scope="session")
+def outputs(tiny: list[str]) -> Any:
+    """The finished output of every stage, by name, of the night of a folder and some more settings."""
+    from flows.dag import STAGES, inputs_of
+    from flows.settings import load
+
+    def of(folder: Path, *more: str) -> dict[str, Any]:
+        config = load("weather", overrides=[*tiny, *more, f"workspace={folder / 'workspace'}"])
+        config = config.model_copy(update={"registry": str(folder / config.registry)})
+        return {stage.name: config.find(stage, *inputs_of(stage, config)) for stage in STAGES}
+
+    return of

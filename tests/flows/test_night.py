@@ -8,13 +8,11 @@ import subprocess
 import sys
 import time
 import urllib.request
-from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from flows.dag import STAGES, inputs_of
+from flows.dag import STAGES
 from flows.settings import load
 from pipeline.manifest import complete_outputs, input_record, sha256_of_file
 from pipeline.vocabulary import UNK, Vocabulary
@@ -22,287 +20,21 @@ from pipeline.vocabulary import UNK, Vocabulary
 pytestmark = pytest.mark.slow
 
 NIGHTSHIFT = str(Path(sys.executable).with_name("nightshift"))
-TINY = [
-    "corpus.train=[{kind: weather, pairs: 1500}]",
-    "clean.hold_out={dev: 50, test: 50}",
-    "clean.shards=3",
-    "vocabulary.size=300",
-    "train.model={embedding_size: 16, encoder_units: 16, decoder_units: 24, attention_units: 8}",
-    "train.search.max_length=12",
-    "train.steps=40",
-    "train.checkpoint_every=10",
-    "train.evaluate_every=20",
-]
 NAMES = [stage.name for stage in STAGES]
-
-
-def options(*more):
-    return [part for override in [*TINY, *more] for part in ("--set", override)]
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory):
-    """The environment of a machine on which nothing ran before: Prefect makes a database of its own."""
-    prefect = {"PREFECT_HOME": str(tmp_path_factory.mktemp("prefect"))}
-    return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | prefect
-
-
-def nightshift(folder, environment, *arguments, **more):
-    command = [NIGHTSHIFT, *arguments]
-    given = {"cwd": folder, "env": environment, "capture_output": True, "text": True, "timeout": 300} | more
-    return subprocess.run(command, check=False, **given)
-
-
-def retrain(folder, environment, *more):
-    run = nightshift(folder, environment, "retrain", "--preset", "weather", *options(*more))
-    assert run.returncode == 0, run.stderr
-    return run
-
-
-def happened(run):
-    """What each stage did, in order: {"ingest": "started", ...}."""
-    lines = [line.split(None, 2) for line in run.stderr.splitlines()]
-    return {words[0]: words[1] for words in lines if len(words) > 1 and words[1] in ("started", "reused")}
 
 
 def why(run, stage):
     return next(line for line in run.stderr.splitlines() if line.startswith(f"{stage} ")).split(None, 2)[2]
 
 
-@pytest.fixture(scope="module")
-def night(tmp_path_factory, environment):
-    """A folder in which a night has run, and what it printed."""
-    folder = tmp_path_factory.mktemp("night")
-    return folder, retrain(folder, environment)
-
-
-def outputs(folder, *more):
-    """The finished output of every stage, by name."""
-    config = load("weather", overrides=[*TINY, *more, f"workspace={folder / 'workspace'}"])
-    config = config.model_copy(update={"registry": str(folder / config.registry)})
-    return {stage.name: config.find(stage, *inputs_of(stage, config)) for stage in STAGES}
-
-
-def test_a_night_runs_every_stage_and_says_what_came_out(night):
-    _, run = night
-    assert happened(run) == dict.fromkeys(NAMES, "started")
-    assert {why(run, name) for name in NAMES} == {"for the first time"}
-    for expected in (
-        "read        1,500 pairs",
-        "held out    100 that",
-        "kept        1,400",
-        "chrF",
-        "promoted to champion",
-    ):
-        assert expected in run.stdout
-    assert run.stdout.splitlines()[-1].startswith(f"  try it      {NIGHTSHIFT} translate --name weather-en-fr '")
-
-
-def test_a_good_run_prints_nothing_but_our_own_lines(night):
-    _, run = night
-    assert [line for line in run.stderr.splitlines() if line.split(None, 1)[0] not in NAMES] == []
-
-
-def test_a_night_with_nothing_new_does_nothing(night, environment):
-    folder, first = night
-    again = retrain(folder, environment)
-    assert happened(again) == dict.fromkeys(NAMES, "reused")
-    assert again.stdout == first.stdout + "\n  nothing was new: every stage found its output finished\n"
-
-
-def test_a_training_parameter_runs_training_evaluation_and_registration_again(night, environment):
-    folder, _ = night
-    run = retrain(folder, environment, "train.seed=2")
-    assert happened(run) == dict.fromkeys(NAMES[:5], "reused") | dict.fromkeys(NAMES[5:], "started")
-    assert why(run, "train") == "because of train.seed 1 -> 2"
-    assert why(run, "evaluate") == "because of new model"
-    assert why(run, "register") == "because of new model, new evaluation"
-    assert "weather-en-fr, version 2" in run.stdout
-
-
-def test_nights_that_begin_with_the_champion_train_for_something_new_alone(tmp_path, environment):
-    champion = "train.warm_start=champion"
-    first = retrain(tmp_path, environment, champion)
-    assert "train            begins with random weights, as " in first.stderr
-    assert "promoted to champion" in first.stdout
-    again = retrain(tmp_path, environment, champion)
-    assert happened(again) == dict.fromkeys(NAMES, "reused")
-    config = [champion, "train.seed=2"]
-    other = retrain(tmp_path, environment, *config)
-    assert happened(other) == dict.fromkeys(NAMES[:5], "reused") | dict.fromkeys(NAMES[5:], "started")
-    model = outputs(tmp_path, champion)["train"], outputs(tmp_path, *config)["train"]
-    assert "warm_start" not in model[0].inputs
-    assert model[1].inputs["warm_start"] == input_record(model[0])
-    assert happened(retrain(tmp_path, environment, *config)) == dict.fromkeys(NAMES, "reused")
-
-
-def test_one_stage_alone(night, environment):
-    folder, _ = night
-    arguments = ["--preset", "weather", *options("statistics.frequent_pieces=2")]
-    run = nightshift(folder, environment, "inspect", *arguments)
-    assert run.returncode == 0, run.stderr
-    assert happened(run) == {"inspect": "started"}
-    report = json.loads((folder / run.stdout.strip() / "statistics.json").read_text(encoding="utf-8"))
-    assert len(report["generation"]["all"]["source"]["frequent_pieces"]) == 2
-    refused = nightshift(folder, environment, "evaluate", *arguments, "--set", "train.seed=77")
-    assert refused.returncode == 2
-    assert "model = not there: expected a finished output of train" in refused.stderr
-    assert "run nightshift train first" in refused.stderr
-
-
-def test_the_model_can_be_used(night, environment):
-    folder, _ = night
-    one = nightshift(folder, environment, "translate", "Light rain in the evening.")
-    assert one.returncode == 0, one.stderr
-    piped = nightshift(folder, environment, "translate", input="Clear tonight.\nLight rain in the evening.\n")
-    assert len(piped.stdout.splitlines()) == 2
-    assert piped.stdout.splitlines()[1] == one.stdout.splitlines()[0]
-    odd = nightshift(folder, environment, "translate", "", "  ", "Light rain in the evening.")
-    assert odd.stdout.splitlines() == ["", "", one.stdout.splitlines()[0]]
-    assert nightshift(folder, environment, "translate", input="").stdout == ""
-    given = {"cwd": folder, "env": environment, "input": b"ja\xfc\n", "capture_output": True}
-    latin = subprocess.run([NIGHTSHIFT, "translate"], check=False, **given)
-    assert latin.returncode == 2
-    assert latin.stderr.decode().startswith(r"nightshift: sentence 1 = ja\udcfc")
-    assert "expected UTF-8" in latin.stderr.decode()
-    long = nightshift(folder, environment, "translate", input="a" * 10_001)
-    assert long.stderr == "nightshift: sentence 1 = 10,001 characters: expected at most 10,000\n"
-    models = nightshift(folder, environment, "models")
-    assert models.stdout.splitlines()[1].split()[:2] == ["weather-en-fr", "1"]
-    assert "champion" in models.stdout
-
-
-def test_more_than_one_answer_can_be_asked_for(night, environment):
-    folder, _ = night
-    sentence = "Light rain in the evening."
-    only = nightshift(folder, environment, "translate", sentence).stdout.splitlines()[0]
-    run = nightshift(folder, environment, "translate", "--n-best", "3", sentence, "", sentence)
-    assert run.returncode == 0, run.stderr
-    rows = [line.split("\t") for line in run.stdout.splitlines()]
-    assert [number for number, *_ in rows] == ["1"] * 3 + ["3"] * 3
-    assert rows[0][1:] == rows[3][1:]
-    scores = [float(score) for _, score, _ in rows[:3]]
-    assert scores == sorted(scores, reverse=True)
-    cold = nightshift(folder, environment, "translate", "--temperature", "0.00001", sentence)
-    assert cold.stdout.splitlines() == [only]
-    warm = ["translate", "--temperature", "5", "--seed", "3", sentence, sentence]
-    drawn = nightshift(folder, environment, *warm).stdout
-    assert drawn == nightshift(folder, environment, *warm).stdout
-    assert len(set(drawn.splitlines())) == 2
-
-
-def test_another_language_in_the_other_direction(tmp_path, environment):
-    run = retrain(tmp_path, environment, "corpus.target_language=ja", "corpus.reverse=true")
-    assert "weather-ja-en, version 1" in run.stdout
-    assert "translate --name weather-ja-en" in run.stdout
-
-
-def test_each_side_may_have_a_vocabulary_of_its_own(tmp_path, environment):
-    own = ["corpus.target_language=ja", "vocabulary.separate=true", "vocabulary.source_size=150"]
-    run = retrain(tmp_path, environment, *own)
-    assert "  vocabulary  150 source and 300 target pieces\n" in run.stdout
-    made = outputs(tmp_path, *own)
-    assert {file.path for file in made["build_vocabulary"].files} == {"source.model", "target.model"}
-    for name, size in (("source.model", 150), ("target.model", 300)):
-        registered = tmp_path / "workspace/registry/weather-en-ja/versions/0001" / name
-        assert sha256_of_file(registered) == sha256_of_file(made["build_vocabulary"].path(name))
-        assert Vocabulary.load(registered).size == size
-    answer = nightshift(tmp_path, environment, "translate", "Light rain in the evening.")
-    assert answer.returncode == 0, answer.stderr
-    target = Vocabulary.load(made["train"].path("target.model"))
-    assert UNK not in target.encode([answer.stdout.strip()])[0]
-    data = nightshift(tmp_path, environment, "data", "--preset", "weather", *options(*own))
-    assert data.stdout.startswith("weather-en-ja: 1 generation, "), data.stderr
-    refused = nightshift(tmp_path, environment, "shard", "--preset", "weather", *options("vocabulary.source_size=150"))
-    assert refused.returncode == 2
-    assert "vocabulary.source_size = 150: expected 0, or vocabulary.separate=true beside it" in refused.stderr
-
-
-def test_two_nights_on_text_files(tmp_path, environment):
-    from pipeline.readers.weather import weather_pairs
-
-    pairs = list(weather_pairs("en", "de", 400, seed=1))
-
-    def write(part, rows):
-        for side in ("source", "target"):
-            lines = (getattr(pair, side) for pair in rows)
-            (tmp_path / f"{part}.{side}").write_text("\n".join(lines), encoding="utf-8")
-
-    train = "corpus.train=[{source: '*.source', target: '*.target', origin: news, weight: 2}]"
-    text = [train, "corpus.source_language=en", "corpus.target_language=de", "vocabulary.size=200"]
-    text += ["clean.max_deviation=0", "clean.language_id.is_on=false"]
-    arguments = [part for override in [*TINY[1:], *text] for part in ("--set", override)]
-    write("a", pairs[:300])
-    first = nightshift(tmp_path, environment, "retrain", *arguments)
-    assert first.returncode == 0, first.stderr
-    assert "en-de, version 1" in first.stdout
-    assert "read        300 pairs" in first.stdout
-    write("b", pairs[250:])
-    second = nightshift(tmp_path, environment, "retrain", *arguments)
-    assert second.returncode == 0, second.stderr
-    assert why(second, "ingest") == "generation 2: b.source | b.target"
-    assert "read        450 pairs" in second.stdout
-    assert "earlier_duplicate" in second.stdout
-    assert "kept        300 to learn from" in second.stdout
-    assert "newest      generation 2: 100 of news" in second.stdout
-    assert "train.pairs 300" in second.stderr
-    data = nightshift(tmp_path, environment, "data", "--rejects", *arguments)
-    assert data.stdout.splitlines()[0].startswith("en-de: 2 generations, 300 pairs, ")
-    rows = [line.split() for line in data.stdout.splitlines()[4:6]]
-    assert [(row[0], row[3], row[4], row[-2:]) for row in rows] == [
-        ("1", "300", "200", ["news", "200"]),
-        ("2", "150", "100", ["news", "100"]),
-    ]
-    assert "earlier_duplicate" in data.stdout
-
-
-def kill_when(folder, environment, line):
-    """Starts a night and kills it, and all it started, as soon as it has printed a line that begins like this."""
-    command = [NIGHTSHIFT, "retrain", "--preset", "weather", *options()]
-    given = {"cwd": folder, "env": environment, "stderr": subprocess.PIPE, "text": True}
-    run = subprocess.Popen(command, start_new_session=True, **given)
-    seen = []
-    for printed in run.stderr:
-        seen.append(printed)
-        if printed.startswith(line):
-            break
-    else:
-        raise AssertionError(f"no line {line!r} in {seen}")
-    time.sleep(0.3)
-    os.killpg(run.pid, signal.SIGKILL)
-    run.wait()
-    run.stderr.close()
-
-
-def test_killed_in_every_stage_a_night_ends_with_the_same_result(night, tmp_path, environment):
-    folder, _ = night
-    for name in NAMES:
-        kill_when(tmp_path, environment, f"{name:<16} started")
-    run = retrain(tmp_path, environment)
-    assert set(happened(run).values()) <= {"reused", "started"}
-    whole, killed = outputs(folder), outputs(tmp_path)
-    for name in ("ingest", "clean", "build_vocabulary", "shard", "inspect"):
-        assert killed[name].digest == whole[name].digest, name
-    assert_same_weights(whole["train"], killed["train"])
-    assert killed["evaluate"].facts == whole["evaluate"].facts
-    assert killed["register"].facts["version"] == 1
-    assert "version     1, promoted to champion" in run.stdout
-
-
-def assert_same_weights(left, right):
-    checkpoints = [sorted(made.directory.glob("checkpoints/*.npz"))[-1] for made in (left, right)]
-    first, second = (np.load(path, allow_pickle=False) for path in checkpoints)
-    assert first.files == second.files
-    for name in first.files:
-        if first[name].dtype.kind == "f":
-            assert np.array_equal(first[name], second[name]), name
-
-
-def test_a_lost_registry_is_filled_again(night, environment):
-    folder, _ = night
-    run = retrain(folder, environment, "registry=elsewhere")
-    assert happened(run) == dict.fromkeys(NAMES[:7], "reused") | {"register": "started"}
-    assert (folder / "elsewhere" / "weather-en-fr" / "versions" / "0001" / "manifest.json").exists()
+def ask(url, body=None):
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+    except OSError:
+        return None
 
 
 @pytest.fixture
@@ -328,17 +60,189 @@ def server(tmp_path, environment):
         process.wait(timeout=30)
 
 
-def ask(url, body=None):
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.load(answer)
-    except OSError:
-        return None
+def test_a_night_runs_every_stage_and_says_what_came_out(night, happened):
+    _, run = night
+    assert happened(run) == dict.fromkeys(NAMES, "started")
+    assert {why(run, name) for name in NAMES} == {"for the first time"}
+    for expected in (
+        "read        1,500 pairs",
+        "held out    100 that",
+        "kept        1,400",
+        "chrF",
+        "promoted to champion",
+    ):
+        assert expected in run.stdout
+    assert run.stdout.splitlines()[-1].startswith(f"  try it      {NIGHTSHIFT} translate --name weather-en-fr '")
 
 
-def test_a_server_that_is_named_gets_the_report(night, environment, server):
+def test_a_good_run_prints_nothing_but_our_own_lines(night):
+    _, run = night
+    assert [line for line in run.stderr.splitlines() if line.split(None, 1)[0] not in NAMES] == []
+
+
+def test_a_night_with_nothing_new_does_nothing(night, environment, retrain, happened):
+    folder, first = night
+    again = retrain(folder, environment)
+    assert happened(again) == dict.fromkeys(NAMES, "reused")
+    assert again.stdout == first.stdout + "\n  nothing was new: every stage found its output finished\n"
+
+
+def test_a_training_parameter_runs_training_evaluation_and_registration_again(night, environment, retrain, happened):
+    folder, _ = night
+    run = retrain(folder, environment, "train.seed=2")
+    assert happened(run) == dict.fromkeys(NAMES[:5], "reused") | dict.fromkeys(NAMES[5:], "started")
+    assert why(run, "train") == "because of train.seed 1 -> 2"
+    assert why(run, "evaluate") == "because of new model"
+    assert why(run, "register") == "because of new model, new evaluation"
+    assert "weather-en-fr, version 2" in run.stdout
+
+
+def test_nights_that_begin_with_the_champion_train_for_something_new_alone(
+    tmp_path, environment, retrain, happened, outputs
+):
+    champion = "train.warm_start=champion"
+    first = retrain(tmp_path, environment, champion)
+    assert "train            begins with random weights, as " in first.stderr
+    assert "promoted to champion" in first.stdout
+    again = retrain(tmp_path, environment, champion)
+    assert happened(again) == dict.fromkeys(NAMES, "reused")
+    config = [champion, "train.seed=2"]
+    other = retrain(tmp_path, environment, *config)
+    assert happened(other) == dict.fromkeys(NAMES[:5], "reused") | dict.fromkeys(NAMES[5:], "started")
+    model = outputs(tmp_path, champion)["train"], outputs(tmp_path, *config)["train"]
+    assert "warm_start" not in model[0].inputs
+    assert model[1].inputs["warm_start"] == input_record(model[0])
+    assert happened(retrain(tmp_path, environment, *config)) == dict.fromkeys(NAMES, "reused")
+
+
+def test_one_stage_alone(night, environment, options, nightshift, happened):
+    folder, _ = night
+    arguments = ["--preset", "weather", *options("statistics.frequent_pieces=2")]
+    run = nightshift(folder, environment, "inspect", *arguments)
+    assert run.returncode == 0, run.stderr
+    assert happened(run) == {"inspect": "started"}
+    report = json.loads((folder / run.stdout.strip() / "statistics.json").read_text(encoding="utf-8"))
+    assert len(report["generation"]["all"]["source"]["frequent_pieces"]) == 2
+    refused = nightshift(folder, environment, "evaluate", *arguments, "--set", "train.seed=77")
+    assert refused.returncode == 2
+    assert "model = not there: expected a finished output of train" in refused.stderr
+    assert "run nightshift train first" in refused.stderr
+
+
+def test_the_model_can_be_used(night, environment, nightshift):
+    folder, _ = night
+    one = nightshift(folder, environment, "translate", "Light rain in the evening.")
+    assert one.returncode == 0, one.stderr
+    piped = nightshift(folder, environment, "translate", input="Clear tonight.\nLight rain in the evening.\n")
+    assert len(piped.stdout.splitlines()) == 2
+    assert piped.stdout.splitlines()[1] == one.stdout.splitlines()[0]
+    odd = nightshift(folder, environment, "translate", "", "  ", "Light rain in the evening.")
+    assert odd.stdout.splitlines() == ["", "", one.stdout.splitlines()[0]]
+    assert nightshift(folder, environment, "translate", input="").stdout == ""
+    given = {"cwd": folder, "env": environment, "input": b"ja\xfc\n", "capture_output": True}
+    latin = subprocess.run([NIGHTSHIFT, "translate"], check=False, **given)
+    assert latin.returncode == 2
+    assert latin.stderr.decode().startswith(r"nightshift: sentence 1 = ja\udcfc")
+    assert "expected UTF-8" in latin.stderr.decode()
+    long = nightshift(folder, environment, "translate", input="a" * 10_001)
+    assert long.stderr == "nightshift: sentence 1 = 10,001 characters: expected at most 10,000\n"
+    models = nightshift(folder, environment, "models")
+    assert models.stdout.splitlines()[1].split()[:2] == ["weather-en-fr", "1"]
+    assert "champion" in models.stdout
+
+
+def test_more_than_one_answer_can_be_asked_for(night, environment, nightshift):
+    folder, _ = night
+    sentence = "Light rain in the evening."
+    only = nightshift(folder, environment, "translate", sentence).stdout.splitlines()[0]
+    run = nightshift(folder, environment, "translate", "--n-best", "3", sentence, "", sentence)
+    assert run.returncode == 0, run.stderr
+    rows = [line.split("\t") for line in run.stdout.splitlines()]
+    assert [number for number, *_ in rows] == ["1"] * 3 + ["3"] * 3
+    assert rows[0][1:] == rows[3][1:]
+    scores = [float(score) for _, score, _ in rows[:3]]
+    assert scores == sorted(scores, reverse=True)
+    cold = nightshift(folder, environment, "translate", "--temperature", "0.00001", sentence)
+    assert cold.stdout.splitlines() == [only]
+    warm = ["translate", "--temperature", "5", "--seed", "3", sentence, sentence]
+    drawn = nightshift(folder, environment, *warm).stdout
+    assert drawn == nightshift(folder, environment, *warm).stdout
+    assert len(set(drawn.splitlines())) == 2
+
+
+def test_another_language_in_the_other_direction(tmp_path, environment, retrain):
+    run = retrain(tmp_path, environment, "corpus.target_language=ja", "corpus.reverse=true")
+    assert "weather-ja-en, version 1" in run.stdout
+    assert "translate --name weather-ja-en" in run.stdout
+
+
+def test_each_side_may_have_a_vocabulary_of_its_own(tmp_path, environment, options, nightshift, retrain, outputs):
+    own = ["corpus.target_language=ja", "vocabulary.separate=true", "vocabulary.source_size=150"]
+    run = retrain(tmp_path, environment, *own)
+    assert "  vocabulary  150 source and 300 target pieces\n" in run.stdout
+    made = outputs(tmp_path, *own)
+    assert {file.path for file in made["build_vocabulary"].files} == {"source.model", "target.model"}
+    for name, size in (("source.model", 150), ("target.model", 300)):
+        registered = tmp_path / "workspace/registry/weather-en-ja/versions/0001" / name
+        assert sha256_of_file(registered) == sha256_of_file(made["build_vocabulary"].path(name))
+        assert Vocabulary.load(registered).size == size
+    answer = nightshift(tmp_path, environment, "translate", "Light rain in the evening.")
+    assert answer.returncode == 0, answer.stderr
+    target = Vocabulary.load(made["train"].path("target.model"))
+    assert UNK not in target.encode([answer.stdout.strip()])[0]
+    data = nightshift(tmp_path, environment, "data", "--preset", "weather", *options(*own))
+    assert data.stdout.startswith("weather-en-ja: 1 generation, "), data.stderr
+    refused = nightshift(tmp_path, environment, "shard", "--preset", "weather", *options("vocabulary.source_size=150"))
+    assert refused.returncode == 2
+    assert "vocabulary.source_size = 150: expected 0, or vocabulary.separate=true beside it" in refused.stderr
+
+
+def test_two_nights_on_text_files(tmp_path, environment, nightshift, tiny):
+    from pipeline.readers.weather import weather_pairs
+
+    pairs = list(weather_pairs("en", "de", 400, seed=1))
+
+    def write(part, rows):
+        for side in ("source", "target"):
+            lines = (getattr(pair, side) for pair in rows)
+            (tmp_path / f"{part}.{side}").write_text("\n".join(lines), encoding="utf-8")
+
+    train = "corpus.train=[{source: '*.source', target: '*.target', origin: news, weight: 2}]"
+    text = [train, "corpus.source_language=en", "corpus.target_language=de", "vocabulary.size=200"]
+    text += ["clean.max_deviation=0", "clean.language_id.is_on=false"]
+    arguments = [part for override in [*tiny[1:], *text] for part in ("--set", override)]
+    write("a", pairs[:300])
+    first = nightshift(tmp_path, environment, "retrain", *arguments)
+    assert first.returncode == 0, first.stderr
+    assert "en-de, version 1" in first.stdout
+    assert "read        300 pairs" in first.stdout
+    write("b", pairs[250:])
+    second = nightshift(tmp_path, environment, "retrain", *arguments)
+    assert second.returncode == 0, second.stderr
+    assert why(second, "ingest") == "generation 2: b.source | b.target"
+    assert "read        450 pairs" in second.stdout
+    assert "earlier_duplicate" in second.stdout
+    assert "kept        300 to learn from" in second.stdout
+    assert "newest      generation 2: 100 of news" in second.stdout
+    assert "train.pairs 300" in second.stderr
+    data = nightshift(tmp_path, environment, "data", "--rejects", *arguments)
+    assert data.stdout.splitlines()[0].startswith("en-de: 2 generations, 300 pairs, ")
+    rows = [line.split() for line in data.stdout.splitlines()[4:6]]
+    assert [(row[0], row[3], row[4], row[-2:]) for row in rows] == [
+        ("1", "300", "200", ["news", "200"]),
+        ("2", "150", "100", ["news", "100"]),
+    ]
+    assert "earlier_duplicate" in data.stdout
+
+
+def test_a_lost_registry_is_filled_again(night, environment, retrain, happened):
+    folder, _ = night
+    run = retrain(folder, environment, "registry=elsewhere")
+    assert happened(run) == dict.fromkeys(NAMES[:7], "reused") | {"register": "started"}
+    assert (folder / "elsewhere" / "weather-en-fr" / "versions" / "0001" / "manifest.json").exists()
+
+
+def test_a_server_that_is_named_gets_the_report(night, environment, server, retrain, happened):
     folder, _ = night
     run = retrain(folder, environment | {"PREFECT_API_URL": server})
     assert happened(run) == dict.fromkeys(NAMES, "reused")
@@ -353,51 +257,7 @@ def test_a_server_that_is_named_gets_the_report(night, environment, server):
         time.sleep(0.5)
 
 
-def test_no_server_outlives_a_killed_run(tmp_path, environment):
-    command = [NIGHTSHIFT, "retrain", "--preset", "weather", *options()]
-    run = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
-    assert run.stderr.readline().startswith("ingest")
-    started = children(run.pid)
-    assert any(b"prefect" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in started)
-    run.kill()
-    run.wait()
-    run.stderr.close()
-    wait_until_gone(started)
-
-
-@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
-def test_a_run_that_is_interrupted_ends_at_once(tmp_path, environment, sent, code):
-    command = [NIGHTSHIFT, "retrain", "--preset", "weather", *options("train.steps=100000")]
-    given = {"cwd": tmp_path, "env": environment, "stderr": subprocess.PIPE, "text": True}
-    # A background job of a shell ignores Ctrl-C and hands that down; a terminal's does not.
-    heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    run = subprocess.Popen(command, start_new_session=True, preexec_fn=heeding, **given)  # noqa: PLW1509
-    for line in run.stderr:
-        if line.startswith("train ") and " step " in line:  # it is at work
-            break
-    started = children(run.pid)
-    os.killpg(run.pid, sent)  # as a terminal does: to the run and all that belongs to its session
-    printed = run.communicate(timeout=30)[1]
-    assert run.returncode == code
-    assert "Traceback" not in printed
-    if sent == signal.SIGTERM:
-        assert "with a checkpoint; run the same command to go on" in printed
-        assert list(tmp_path.glob("workspace/*/train/*/checkpoints/step-*.npz"))
-    wait_until_gone(started)
-
-
-def wait_until_gone(processes):
-    deadline = time.monotonic() + 20
-    while any(Path(f"/proc/{pid}").exists() for pid in processes):
-        assert time.monotonic() < deadline, "something that the run started is still there"
-        time.sleep(0.1)
-
-
-def children(pid):
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def test_the_saved_model_in_the_registry_is_the_one_that_was_scored(night):
+def test_the_saved_model_in_the_registry_is_the_one_that_was_scored(night, outputs):
     folder, _ = night
     trained = outputs(folder)["train"]
     registered = folder / "workspace/registry/weather-en-fr/versions/0001/export/saved_model.pb"
@@ -405,11 +265,11 @@ def test_the_saved_model_in_the_registry_is_the_one_that_was_scored(night):
     assert len(list(complete_outputs(folder / "workspace/weather-en-fr/clean"))) == 1
 
 
-def test_the_nightly_deployment_runs_on_a_worker(night, environment, server, tmp_path):
+def test_the_nightly_deployment_runs_on_a_worker(night, environment, server, tmp_path, tiny):
     folder, _ = night
     here = Path(__file__).parents[2]
     # What `infra/README.md` says, with the configuration of the night that ran before instead of the preset's.
-    config = load("weather", overrides=[*TINY, f"workspace={folder / 'workspace'}", f"registry={folder / 'registry'}"])
+    config = load("weather", overrides=[*tiny, f"workspace={folder / 'workspace'}", f"registry={folder / 'registry'}"])
     prefect = [str(Path(sys.executable).with_name("prefect")), "--no-prompt"]
     for arguments in (
         ["work-pool", "create", "nights", "--type", "process"],
@@ -427,7 +287,7 @@ def test_the_nightly_deployment_runs_on_a_worker(night, environment, server, tmp
     assert (folder / "registry" / "weather-en-fr" / "versions" / "0001" / "manifest.json").exists()
 
 
-def test_a_registry_in_a_bucket(night, environment, bucket, tmp_path):
+def test_a_registry_in_a_bucket(night, environment, bucket, tmp_path, nightshift, retrain, happened):
     folder, _ = night
     cloud = environment | {
         "STORAGE_EMULATOR_HOST": os.environ["STORAGE_EMULATOR_HOST"],
@@ -442,4 +302,5 @@ def test_a_registry_in_a_bucket(night, environment, bucket, tmp_path):
     local = nightshift(folder, environment, "translate", "--model", "1", "Light rain in the evening.")
     assert from_bucket.stdout == local.stdout
     assert list(tmp_path.glob("nightshift/weather-en-fr-0001-*/export/saved_model.pb"))
+    assert not list(tmp_path.glob("nightshift/weather-en-fr-0001-*/weights.npz"))  # which nobody needs to translate
     assert nightshift(folder, cloud, "models", "--registry", registry).stdout.split()[7:9] == ["weather-en-fr", "1"]
