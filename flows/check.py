@@ -3,7 +3,7 @@
 from flows.settings import RetrainConfig
 from model.comparison import ALWAYS
 from model.devices import check_devices
-from model.predecessor import vectors_records
+from model.predecessor import predecessor_of, vectors_records, within
 from model.registry import Registry
 from pipeline.errors import InputError
 from pipeline.running.beam_options import check_beam
@@ -12,12 +12,13 @@ from pipeline.stage import make_folder
 
 
 def check(config: RetrainConfig) -> None:
-    """Raises `InputError` for sources, devices and files that cannot be used, and places that cannot be written."""
+    """Raises `InputError` for sources, devices, models and files that cannot be used, and places not to be written."""
     check_sources(config.corpus)
     check_weights(config)
     check_promotion(config)
     check_devices(config.train, config.devices)
     vectors_records(config.train)
+    predecessor_of(within(config.train, config.registry, config.name), {})
     check_beam(config.beam)
     Registry(config.registry, config.name).check_writable()
     make_folder(config.workspace / config.name)

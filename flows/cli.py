@@ -134,10 +134,12 @@ for stage_name in STAGES:
 @configured
 @click.option("--rejects", "with_rejects", is_flag=True, help="Also show some of the rejected pairs for each reason.")
 def data(preset: str | None, file: Path | None, overrides: tuple[str, ...], *, with_rejects: bool) -> None:
-    """Show what the dataset consists of: generations, sizes, digests, origins, what was left out.
+    """Show what the dataset holds, and what was left out.
 
-    nightshift data --preset weather
-    nightshift data --preset weather --rejects
+        nightshift data --preset weather
+        nightshift data --preset weather --rejects
+
+    The same options as those of the night find the same dataset.
     """
     from flows.data import describe_data
     from flows.settings import load
@@ -224,7 +226,7 @@ def translate(
 def export(
     registry: str, name: str | None, model: str, *, form: str, to: Path, batch: int | None, quantization: Any
 ) -> None:
-    """Write a registered model in a form that other programs serve.
+    """Write a registered model for other programs to serve.
 
         nightshift export --to served/weather                  # served/weather/3/saved_model.pb, for TensorFlow Serving
         nightshift export --to served/weather-8 --batch 8      # takes 8 sentences at a time, no more and no fewer
@@ -267,7 +269,7 @@ class ServePage(ManPage):
 @registered
 @click.option("--without-token", is_flag=True, help="Let everybody use it who can reach it.")
 def serve(registry: str, name: str | None, model: str, *, without_token: bool, **limits: Any) -> None:
-    """Serve a registered model over HTTP, and a page to try it in a browser.
+    """Serve a registered model over HTTP, with a page.
 
         nightshift serve                                      # the champion, on http://127.0.0.1:8000
         nightshift serve --model 3 --port 8080

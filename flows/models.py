@@ -73,7 +73,7 @@ def compare(version: str, other: str, registry: str | None, name: str | None) ->
 @located
 @reason
 def promote(version: str, registry: str | None, name: str | None, why: str) -> None:
-    """Make a version champion by hand, whatever the rules of promotion say."""
+    """Make a version champion by hand, whatever the rules say."""
     move(opened(registry, name), "champion", version, why or "promoted by hand")
 
 
@@ -115,7 +115,7 @@ def history(word: str, registry: str | None, name: str | None) -> None:
 @click.argument("version")
 @located
 def verify(version: str, registry: str | None, name: str | None) -> None:
-    """Read every byte of a version and compare it with what was registered."""
+    """Compare every byte of a version with what was registered."""
     from model import verification
 
     to = opened(registry, name)
@@ -130,7 +130,7 @@ def verify(version: str, registry: str | None, name: str | None) -> None:
 @located
 @reason
 def delete(version: str, registry: str | None, name: str | None, why: str) -> None:
-    """Delete a version for good; one that an alias stands for is refused."""
+    """Delete a version for good. One that an alias stands for is refused."""
     from flows.who import who
     from model import deletion
     from model.registry import number_of
@@ -147,12 +147,15 @@ def delete(version: str, registry: str | None, name: str | None, why: str) -> No
 @located
 @reason
 def gc(keep: int, registry: str | None, name: str | None, why: str, *, dry_run: bool) -> None:
-    """Delete all versions but the newest and those that an alias stands for."""
+    """Delete all versions but the newest and those with an alias."""
     from flows.who import who
     from model import deletion
 
     to = opened(registry, name)
-    for number in sorted({*deletion.superfluous(to, keep), *deletion.unfinished(to)}):
+    numbers = sorted({*deletion.superfluous(to, keep), *deletion.unfinished(to)})
+    if not numbers:
+        click.echo("nothing to delete: each version has an alias or is among the newest")
+    for number in numbers:
         if not dry_run:
             deletion.delete(to, number, why=why or f"not among the newest {keep}", who=who())
         click.echo(f"version {number} {'would be ' if dry_run else ''}deleted")

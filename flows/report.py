@@ -13,10 +13,10 @@ from flows.models import located, opened
 @click.option("--output", type=click.Path(path_type=Path), help="File to write.  [default: NAME-VERSION.html]")
 @located
 def report(version: str, output: Path | None, registry: str | None, name: str | None) -> None:
-    """Write the report of a version, the newest by default, to a file for any browser.
+    """Write the report of a version, by default the newest.
 
-    It is one page without scripts that loads nothing: scores against the champion, samples side by side, data,
-    training, lineage.
+    It is one page for any browser, without scripts, that loads nothing: scores against the champion, samples side by
+    side, data, training, lineage.
     """
     from model.register import REPORT
     from model.verdicts import file_of

@@ -42,7 +42,6 @@ EXPECTED = {
     "less_than": "a number below {lt}",
     "less_than_equal": "at most {le}",
     "missing": "a value",
-    "model_type": "keys below it, such as {{key: value}}",
     "path_type": "a path",
     "string_pattern_mismatch": "text of the form {pattern}",
     "string_too_long": "at most {max_length} characters",
@@ -178,7 +177,8 @@ def file_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError("--config", path, "a YAML file that can be read", str(error)) from error
+        cause = getattr(error, "strerror", None) or str(error)  # the path was named already
+        raise InputError("--config", path, "a YAML file that can be read", cause) from error
 
 
 class Yaml(yaml.SafeLoader):
@@ -248,6 +248,8 @@ def explain(error: ErrorDetails, fields: Mapping[str, Any]) -> InputError:
     parameter = parameter.lstrip(".")
     if error["type"] == "union_tag_invalid":
         return InputError(f"{parameter}.kind", error["ctx"]["tag"], f"one of {error['ctx']['expected_tags']}")
+    if error["type"] == "model_type":
+        return InputError(parameter, value, f"keys below it: {', '.join(sorted(keys_at(error['loc'])))}")
     if error["type"] != "extra_forbidden":
         shown = "not given" if error["type"] == "missing" or value is None else value
         return InputError(parameter, shown, expected(error))

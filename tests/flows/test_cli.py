@@ -26,6 +26,13 @@ def test_the_help_of_a_stage_is_its_man_page(stage):
     assert "--preset" in page
 
 
+@pytest.mark.parametrize("group", [[], ["models"]])
+def test_a_list_of_commands_cuts_none_of_them_off(group):
+    page = CliRunner().invoke(cli, [*group, "--help"]).output
+    assert "  verify " in page if group else "  retrain " in page
+    assert "...\n" not in page.split("Commands:")[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -46,6 +53,10 @@ def test_the_help_of_a_stage_is_its_man_page(stage):
         (
             ["train", "--preset", "weather", "--set", "devices.workers=2"],
             "devices.workers = 2: expected 0, or devices.strategy=multi_worker beside it",
+        ),
+        (
+            ["retrain", "--preset", "weather", "--set", "train.warm_start=9"],
+            "train.warm_start = workspace/registry/weather-en-fr@9: expected a registered version",
         ),
         (["retrain", "--set", "corpus.train=[{source: no.en, target: no.de}]"], "corpus.train[0].source = no.en"),
         (["translate", "Rain."], "registry = workspace/registry: expected a registry with a model in it"),

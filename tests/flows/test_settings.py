@@ -56,7 +56,9 @@ def test_an_override_is_yaml_at_a_dotted_key(override, expected):
         ("train.steps=0", "train.steps = 0: expected at least 1"),
         ("train.steps=many", "train.steps = many: expected a whole number$"),
         ("train.model.architecture=lstmm", "train.model.architecture = lstmm: expected 'lstm', 'gru', 'rnn' or"),
-        ("clean=5", "clean = 5: expected keys below it, such as {key: value}"),
+        ("clean=5", "clean = 5: expected keys below it: allow_identical, "),
+        ("clean.hold_out=500", "clean.hold_out = 500: expected keys below it: dev, test$"),
+        ("train.weights=5", "train.weights = 5: expected keys below it, such as {key: value}"),
         ("corpus.train=[{source: a.en}]", r"corpus.train\[0\].target = not given: expected a value"),
         ("corpus.train=[{source: a, target: b, x: 1}]", r"corpus.train\[0\].x = 1: expected one of the keys kind, l"),
         ("workspace=gs://bucket/x", "workspace = gs://bucket/x: expected a folder on this machine"),
@@ -70,7 +72,7 @@ def test_an_override_is_yaml_at_a_dotted_key(override, expected):
         ),
         ("corpus.train=[{sorce: x}]", r"train\[0\].sorce = x: .*weight \(did you mean source"),
         ("corpus.train=[{kind: jsonl}]", r"corpus.train\[0\].path = not given: expected a value"),
-        ("corpus.train=[a.en]", r"corpus.train\[0\] = a.en: expected keys below it"),
+        ("corpus.train=[a.en]", r"corpus.train\[0\] = a.en: expected keys below it: kind, licence, "),
         (
             "corpus.train=[{kind: table, path: a, source: 0, target: 2}]",
             r"\[0\].source = 0: expected a column's name, or",
@@ -104,7 +106,7 @@ def test_an_unknown_preset():
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "expected a YAML file that can be read"),
+        (None, r"expected a YAML file that can be read \(No such file or directory\)$"),
         (b"a: [", "expected YAML"),
         (b"- 1", "expected a mapping"),
         (b"\xff", "expected a YAML file that can be read"),

@@ -49,6 +49,10 @@ def test_a_difference_of_one_sentence_may_be_chance() -> None:
     assert compare(REFERENCES, nearly).p > 0.05
 
 
+def test_a_tie_is_chance() -> None:
+    assert compare(HALF, HALF).p == 1
+
+
 def test_the_same_texts_give_the_same_figures_in_any_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     found = compare(HALF, ALL)
     monkeypatch.setenv("SACREBLEU_SEED", "7")
