@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from model.bootstrap import Significance, paired_bootstrap
-from model.comparison import BY_VOCABULARY, DECIDES, SHOWN, Scores, are_comparable
+from model.comparison import BY_VOCABULARY, DECIDES, SHOWN, Scores, are_comparable, have_same_vocabulary
 from model.registry import Registry
 from model.rival import columns_of, table_of
 from model.versions import Version
@@ -30,7 +30,7 @@ def side_by_side(registry: Registry, one: Version, other: Version, cache: Path) 
     refused = []
     for name in dict.fromkeys([*one.metrics, *other.metrics]):
         ours, theirs = one.metrics.get(name, {}), other.metrics.get(name, {})
-        there = list(rows(name, ours, theirs, is_same_vocabulary=vocabulary(one) == vocabulary(other)))
+        there = list(rows(name, ours, theirs, is_same_vocabulary=have_same_vocabulary(one, other)))
         lines += there
         if difference := why_not(ours, theirs):
             refused.append(f"{name}: {difference}")
@@ -77,8 +77,3 @@ def significance(registry: Registry, one: Version, other: Version, name: str, ca
     return paired_bootstrap(
         second["hypothesis"], first["hypothesis"], first["reference"], tokenizer=tokenizer, samples=SAMPLES
     )
-
-
-def vocabulary(version: Version) -> str:
-    """Digest of the vocabulary, which losses per token depend on."""
-    return version.lineage["vocabulary"].digest if "vocabulary" in version.lineage else ""

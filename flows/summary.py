@@ -116,12 +116,11 @@ def other_reasons(decided: Mapping[str, Any]) -> list[str]:
 def scores(night: Night, split: str) -> list[str]:
     """The scores of one set, and the signature without which a BLEU cannot be compared."""
     of = night.evaluation.facts[split]
-    figures = f"BLEU {of['bleu']:.1f}   chrF {of['chrf']:.1f}   loss {of['loss']:.3f} per token"
-    lines = [row(split, f"{figures}   {of['sentences']:,} sentences")]
+    further = [f"{FURTHER[name]} {of[name]:.1f}" for name in FURTHER if name in of]
+    figures = [f"BLEU {of['bleu']:.1f}", f"chrF {of['chrf']:.1f}", *further, f"loss {of['loss']:.3f} per token"]
+    lines = [row(split, "   ".join([*figures, f"{of['sentences']:,} sentences"]))]
     if split == "test":
         lines.append(row("", of["bleu_signature"]))
-    further = [f"{FURTHER[name]} {of[name]:.1f}" for name in FURTHER if name in of]
-    lines += [row("", "   ".join(further))] if further else []
     return [*lines, row("", disturbed(of["robustness"]))] if split == "test" and "robustness" in of else lines
 
 

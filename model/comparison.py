@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from model.versions import Version
 from pipeline.errors import InputError
+from pipeline.vocabularies import OWN, SHARED
 
 DECIDING_SETS: Final = ("test", "dev")
 DECIDES: Final = "bleu"
@@ -19,6 +21,17 @@ def are_comparable(ours: Scores, theirs: Scores, metric: str = DECIDES) -> bool:
     """Whether two scores are of the same sentences, measured by the same metric."""
     keys = ("data_digest", f"{metric}_signature")
     return metric in ours and metric in theirs and all(ours.get(key) == theirs.get(key) for key in keys)
+
+
+def have_same_vocabulary(one: Version, other: Version) -> bool:
+    """Whether two versions cut text into the same pieces.
+
+    Their files say so. The digests in their lineage are of the whole chain of vocabularies, which grows with each
+    generation of the data, also where the vocabulary stays.
+    """
+    models = (SHARED, *OWN.values())
+    ours, theirs = ({(file.path, file.sha256) for file in made.files if file.path in models} for made in (one, other))
+    return bool(ours) and ours == theirs
 
 
 def deciding_set(metrics: Mapping[str, Scores]) -> str:

@@ -320,7 +320,7 @@ def resolve_name(location: str, name: str | None) -> str:
     if name is None and len(there) == 1:
         return there[0]
     if name not in there:
-        raise InputError("name", name, f"one of {', '.join(there)}", f"the models in {location}")
+        raise InputError("name", name or "not given", f"one of {', '.join(there)}", f"the models in {location}")
     return name
 
 

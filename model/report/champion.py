@@ -3,12 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from model.comparison import BY_VOCABULARY, Scores, are_comparable
+from model.comparison import BY_VOCABULARY, Scores, are_comparable, have_same_vocabulary
 from model.decision import Decision
 from model.rival import Meeting, columns_of, output_of, table_of
 from model.versions import Version
-
-VOCABULARY = "vocabulary"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +50,5 @@ def champion_of(version: Version, decision: Decision, meeting: Meeting) -> Champ
         if table_of(name) in there and are_comparable(version.metrics[name], champion.metrics.get(name, {})):
             metrics[name] = champion.metrics[name]
             tables[name] = meeting.registry.fetch(champion, meeting.folder, only=[table_of(name)]) / table_of(name)
-    vocabularies = [made.lineage[VOCABULARY].digest for made in (version, champion) if VOCABULARY in made.lineage]
-    return Champion(
-        metrics,
-        {name: columns_of(path)["hypothesis"] for name, path in tables.items()},
-        len(vocabularies) == len((version, champion)) and len(set(vocabularies)) == 1,
-    )
+    hypotheses = {name: columns_of(path)["hypothesis"] for name, path in tables.items()}
+    return Champion(metrics, hypotheses, have_same_vocabulary(version, champion))

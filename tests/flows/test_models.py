@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from flows.cli import cli
 from flows.who import who
+from model.comparison import have_same_vocabulary
 from model.decision import Decision, Reason
 from model.registry import Registry
 from model.verdicts import conclude
@@ -28,6 +29,7 @@ def registry(tmp_path):
         table = pa.table({"source": REFERENCES, "reference": REFERENCES, "hypothesis": hypotheses})
         pq.write_table(table, tmp_path / "test.parquet")
         (tmp_path / "graph").write_text(f"graph {number}")
+        (tmp_path / "pieces").write_text(f"pieces {min(number, 2)}")
         scores = {
             "bleu": bleu,
             "bleu_signature": SIGNATURE,
@@ -36,10 +38,14 @@ def registry(tmp_path):
             "data_digest": digest,
         }
         version = registry.add(
-            {"export/saved_model.pb": tmp_path / "graph", "hypotheses/test.parquet": tmp_path / "test.parquet"},
+            {
+                "export/saved_model.pb": tmp_path / "graph",
+                "hypotheses/test.parquet": tmp_path / "test.parquet",
+                "vocabulary.model": tmp_path / "pieces",
+            },
             fingerprint=f"f{number}",
             metrics={"test": scores},
-            lineage={"vocabulary": InputRecord(kind="vocabulary", fingerprint="v", digest=f"{min(number, 2)}" * 64)},
+            lineage={"vocabulary": InputRecord(kind="vocabulary", fingerprint="v", digest=f"{number}" * 64)},
             configs={"evaluate": {"bleu_tokenizer": "13a"}},
             versions={"tensorflow": "2.21.0"},
             sources=[SourceRecord(split="train", origin="a", location="a.en | a.fr", digest="a" * 64, pairs=1200)],
@@ -97,7 +103,7 @@ def test_a_version_is_shown_with_its_decision_sources_and_code(registry):
         "  decision    promoted: BLEU 60.0",
         "  test        30 sentences, digest eeeeeeeeeeee   loss 0.500",
         f"              BLEU 60.00   {SIGNATURE}",
-        "  vocabulary  222222222222",
+        "  vocabulary  333333333333",
         "  train       a.en | a.fr   1,200 pairs   licence not stated   aaaaaaaaaaaa",
         "  code        nightshift 0.1.0, digest cccccccccccc, commit bbbbbbbbbbbb",
         "  packages    tensorflow 2.21.0",
@@ -116,6 +122,14 @@ def test_two_versions_stand_side_by_side_with_the_significance_of_their_differen
         "nrefs:1|bs:1000|seed:12345|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0"
     )
     assert len(lines) == 3  # a loss per token of another vocabulary is another unit
+
+
+def test_a_vocabulary_that_stayed_is_the_same_whatever_was_added_to_its_chain(registry):
+    first, second, third = registry.versions()
+    assert second.lineage["vocabulary"].digest != third.lineage["vocabulary"].digest
+    assert have_same_vocabulary(second, third)
+    assert not have_same_vocabulary(first, second)
+    assert [line.split()[1] for line in models(registry, "compare", "2", "2").splitlines()[1:]] == ["BLEU", "loss", "p"]
 
 
 def test_what_cannot_be_compared_is_refused(registry):
@@ -155,7 +169,7 @@ def test_any_word_can_stand_for_a_version_and_names_it(registry):
 
 
 def test_a_whole_version_is_verified_and_a_damaged_one_named(registry, tmp_path):
-    assert models(registry, "verify", "1").startswith("version 1: 2 files, ")
+    assert models(registry, "verify", "1").startswith("version 1: 3 files, ")
     graph = tmp_path / "registry/weather-en-fr/versions/0001/export/saved_model.pb"
     graph.write_text("Graph 1")
 

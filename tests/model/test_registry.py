@@ -315,11 +315,11 @@ def test_the_only_model_needs_no_name(location: str, files: dict[str, Path]) -> 
 
     add(Registry(location, "news-en-de"), files)
     assert resolve_name(location, "news-en-de") == "news-en-de"
-    for name in (None, "other"):
+    for name, told in ((None, "not given"), ("other", "other")):
         with pytest.raises(InputError) as caught:
             resolve_name(location, name)
         assert str(caught.value) == (
-            f"name = {name}: expected one of news-en-de, weather-en-fr (the models in {location})"
+            f"name = {told}: expected one of news-en-de, weather-en-fr (the models in {location})"
         )
 
 
