@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from flows.text_files import cause_of
 from flows.who import who
 from model.card import CardConfig
 from model.config import DeviceConfig, EvaluateConfig, TrainConfig
@@ -177,8 +178,7 @@ def file_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        cause = getattr(error, "strerror", None) or str(error)  # the path was named already
-        raise InputError("--config", path, "a YAML file that can be read", cause) from error
+        raise InputError("--config", path, "a YAML file that can be read", cause_of(error)) from error
 
 
 class Yaml(yaml.SafeLoader):

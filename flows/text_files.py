@@ -25,7 +25,7 @@ def lines_of(path: Path) -> Iterator[str]:
         with path.open("rb") as raw, io.BufferedReader(decompressed(raw)) as stream:
             yield from lines_in(stream, path)
     except (EOFError, OSError, zlib.error, lzma.LZMAError) as error:
-        raise InputError("--input", path, "a file that can be read", str(error)) from error
+        raise InputError("--input", path, "a file that can be read", cause_of(error)) from error
 
 
 def lines_in(stream: IO[bytes], name: object) -> Iterator[str]:
@@ -65,7 +65,12 @@ def write_lines(path: Path, lines: Iterable[str]) -> None:
                     stream.write(f"{line}\n".encode())
             partial.replace(path)
     except OSError as error:
-        raise InputError("--output", path, "a file that can be written", str(error)) from error
+        raise InputError("--output", path, "a file that can be written", cause_of(error)) from error
+
+
+def cause_of(error: Exception) -> str:
+    """Why a file cannot be used, without its name, which is told already."""
+    return getattr(error, "strerror", None) or str(error)
 
 
 def check_place(path: Path) -> None:

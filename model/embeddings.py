@@ -129,6 +129,5 @@ def is_number(text: str) -> bool:
 
 def wrong(path: Path, line: int, width: int, cause: str) -> InputError:
     """What to say of a line."""
-    return InputError(
-        f"{PARAMETER}, line {line}", path, f"a token and {width} numbers (train.model.embedding_size)", cause
-    )
+    allowed = f"a token and {width} numbers, as train.model.embedding_size says"
+    return InputError(PARAMETER, f"{path}, line {line}", allowed, cause)

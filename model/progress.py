@@ -21,6 +21,7 @@ class TrainingProgress(ProgressLine):
     def __init__(self, steps: int, done: int = 0, console: Console | None = None) -> None:
         super().__init__("train", steps, done, console)
         self.tokens = 0
+        self.has_begun = False
         self.smoothed: float | None = None
 
     def update(self, step: int, loss: float, tokens: int) -> None:
@@ -29,13 +30,17 @@ class TrainingProgress(ProgressLine):
         if not isfinite(loss):
             self.show()
             return
-        self.tokens += tokens
+        if self.has_begun:
+            self.tokens += tokens
+        else:  # the first step is also built, which takes as long as many others
+            self.has_begun = True
+            self.count_from(step)
         self.smoothed = loss if self.smoothed is None else SMOOTHING * self.smoothed + (1 - SMOOTHING) * loss
         self.show()
 
     @property
     def tokens_per_second(self) -> float:
-        """Target tokens learned from in a second of this run, evaluation included."""
+        """Target tokens learned from in a second since the first step of this run, evaluation included."""
         return self.tokens / self.seconds
 
     def line(self) -> str:
@@ -47,4 +52,5 @@ class TrainingProgress(ProgressLine):
         figures = f"step {self.done:,}/{self.total:,}"
         if self.smoothed is None:
             return figures
-        return f"{figures}  loss {self.smoothed:.3f}  {self.tokens_per_second:,.0f} tokens/s"
+        figures += f"  loss {self.smoothed:.3f}"
+        return f"{figures}  {self.tokens_per_second:,.0f} tokens/s" if self.tokens else figures

@@ -70,9 +70,14 @@ class ProgressLine(ABC):
             left = "" if self.seconds_left is None else f"  {self.seconds_left:.0f} s left"
             log.info("%-16s %s", self.stage, self.line() + left)
 
+    def count_from(self, done: int) -> None:
+        """Speed and time left are told by what comes after these."""
+        self.first = done
+        self.started = time.monotonic()
+
     @property
     def seconds(self) -> float:
-        """Since the start, never quite 0."""
+        """Since the start of what is counted, never quite 0."""
         return max(1e-9, time.monotonic() - self.started)
 
     @property

@@ -309,7 +309,8 @@ def differences(prefix: str, before: object, after: object) -> list[str]:
     if isinstance(before, dict) and isinstance(after, dict):
         keys = sorted(before.keys() | after.keys())
         return [line for key in keys for line in differences(f"{prefix}.{key}", before.get(key), after.get(key))]
-    return [] if before == after else [f"{prefix} {before} -> {after}"]
+    was, now = ("not set" if value is None else value for value in (before, after))
+    return [] if before == after else [f"{prefix} {was} -> {now}"]
 
 
 def describe(counts: Mapping[str, int]) -> str:

@@ -27,7 +27,7 @@ def funnel(given: Funnel) -> Html:
         return Html()
     rows = [("read", given.read, "ours")]
     rows += [(reason.replace("_", " "), count, "bad") for reason, count in given.rejected.items()]
-    rows += [("shares a sentence with a held-out set", given.held_out, "bad")] if given.held_out else []
+    rows += [("held out, or shares a sentence with what is", given.held_out, "bad")] if given.held_out else []
     rows += [("kept to learn from", given.kept, "ours")]
     sets = ", ".join(f"{name} {count:,}" for name, count in given.sets.items())
     return section(
@@ -103,7 +103,7 @@ def drift(given: Sequence[Distance]) -> Iterator[Html]:
     """The distances that are above their limits, and all of them for those who want to know."""
     over = [one for one in given if one.is_over]
     said = (
-        f"{len(over)} of {len(given)} distances are above their limits." if over else "No distance is above its limit."
+        f"{len(over)} of {len(given)} distances are above their limits." if over else "no distance is above its limit."
     )
     yield element("p", f"The newest pairs against those before: {said}")
     heads = ["pairs", "measure", "distance", "by chance", "limit"]

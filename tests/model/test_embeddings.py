@@ -57,12 +57,12 @@ def test_control_symbols_keep_their_vectors(tmp_path: Path, vocabulary: Vocabula
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("rain 1 2 3 4\nsnow 1 2 3\n", r"line 2 = .*: expected a token and 4 numbers .*\(it has 4 fields\)"),
-        ("rain 1 2 3 4\nsnow 1 2 3 4 5\n", r"line 2 = .*\(it has 6 fields\)"),
-        ("rain 1 2 3 4\n\nsnow 1 2 3 4\n", r"line 2 = .*\(it has 1 fields\)"),
-        ("9 3\nrain 1 2 3\n", r"line 1 = .*\(its first line promises 3 numbers\)"),
-        ("9 4\nrain 1 2 x 4\n", r"line 2 = .*\(could not convert string to float: 'x'\)"),
-        ("rain 1 2 nan 4\n", r"line 1 = .*\(one of them is not finite\)"),
+        ("rain 1 2 3 4\nsnow 1 2 3\n", r"= .*, line 2: .*expected a token and 4 numbers.*\(it has 4 fields\)"),
+        ("rain 1 2 3 4\nsnow 1 2 3 4 5\n", r"= .*, line 2: .*\(it has 6 fields\)"),
+        ("rain 1 2 3 4\n\nsnow 1 2 3 4\n", r"= .*, line 2: .*\(it has 1 fields\)"),
+        ("9 3\nrain 1 2 3\n", r"= .*, line 1: .*\(its first line promises 3 numbers\)"),
+        ("9 4\nrain 1 2 x 4\n", r"= .*, line 2: .*\(could not convert string to float: 'x'\)"),
+        ("rain 1 2 nan 4\n", r"= .*, line 1: .*\(one of them is not finite\)"),
         ("hail 1 2 3 4\n", r"vectors = .*: expected vectors of tokens that the vocabulary has"),
         ("", r"vectors = .*: expected vectors of tokens that the vocabulary has"),
         (b"rain 1 2 3 4\nsn\xffw 1 2 3 4\n", r"vectors = .*: expected UTF-8"),

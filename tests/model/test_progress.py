@@ -24,9 +24,22 @@ def test_a_log_gets_a_line_every_five_seconds(clock: Any, caplog: pytest.LogCapt
 
 def test_time_left_counts_the_steps_of_this_run_only(clock: Any) -> None:
     shown = TrainingProgress(100, done=80, console=Console(file=io.StringIO()))
+    shown.update(81, 1.0, 10)
     clock.now += 5
-    shown.update(90, 1.0, 10)
-    assert shown.seconds_left == 5
+    shown.update(91, 1.0, 10)
+    assert shown.seconds_left == 4.5
+
+
+def test_the_first_step_says_nothing_of_the_speed(clock: Any) -> None:
+    shown = TrainingProgress(100, console=Console(file=io.StringIO()))
+    clock.now += 60
+    shown.update(1, 2.0, 50)
+    assert shown.seconds_left is None
+    assert shown.line() == "step 1/100  loss 2.000"
+    clock.now += 1
+    shown.update(2, 2.0, 50)
+    assert shown.seconds_left == 98
+    assert shown.line() == "step 2/100  loss 2.000  50 tokens/s"
 
 
 def test_a_terminal_gets_a_bar_that_goes_away(caplog: pytest.LogCaptureFixture) -> None:

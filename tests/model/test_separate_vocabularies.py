@@ -98,7 +98,9 @@ def test_a_checkpoint_of_other_vocabularies_names_the_key(toy_apart: Any, toy_co
     run(40, 30)  # which finds it done
     with pytest.raises(InputError, match=r"checkpoint = step 1: .*\(vocabulary.source_size 30 -> 31;"):
         run(40, 31)
-    with pytest.raises(InputError, match=r"\(vocabulary.separate True -> None, vocabulary.source_size 30 -> None;"):
+    with pytest.raises(
+        InputError, match=r"\(vocabulary.separate True -> not set, vocabulary.source_size 30 -> not set;"
+    ):
         run(40)
 
 

@@ -244,7 +244,7 @@ def test_differences_name_nested_keys_and_lists():
     after = {"model": {"cell": "lstm", "size": 1}, "train": [1, 2], "same": 0, "new": True}
     assert differences("x", before, after) == [
         "x.model.cell gru -> lstm",
-        "x.new None -> True",
+        "x.new not set -> True",
         "x.train [1] -> [1, 2]",
     ]
 

@@ -136,7 +136,7 @@ def test_the_funnel_adds_up(content: Content) -> None:
     assert texts == [
         "read 1,200 100.0%",
         "too long −100 8.3%",
-        "shares a sentence with a held-out set −60 5.0%",
+        "held out, or shares a sentence with what is −60 5.0%",
         "kept to learn from 1,040 86.7%",
     ]
 
