@@ -44,8 +44,17 @@ def funnel_row(name: str, count: int, read: int, class_: str) -> list[Html]:
     """One line of the funnel; what was left out stands with a minus."""
     sign = "−" if class_ == "bad" else ""
     share = count / read
-    cells = [element("td", name), number(f"{sign}{count:,}"), number(f"{share:.1%}")]
+    cells = [element("td", name), number(f"{sign}{count:,}"), number(percent(share))]
     return [*cells, element("td", bar(share, class_), class_="drawn")]
+
+
+def percent(share: float) -> str:
+    """A share, of which not a little is told as nothing.
+
+    >>> percent(0.333), percent(0.0002), percent(0)
+    ('33.3%', '<0.1%', '0.0%')
+    """
+    return "<0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
 
 
 def rejects(given: Funnel) -> Iterator[Html]:

@@ -131,7 +131,10 @@ def test_attention_becomes_a_picture(translate: Any, exported: Exported, tmp_pat
         (["--input", "x", "a", "b"], "--input = x: expected no sentences beside it (2 are given as arguments)"),
         (["--attention", "x.png", "a", "b"], "--attention = x.png: expected one sentence, as an argument"),
         (["--attention", "x.png"], "--attention = x.png: expected one sentence, as an argument"),
-        (["--input", "nowhere", "--output", "x"], "--input = nowhere: expected a file that can be read"),
+        (
+            ["--input", "nowhere", "--output", "x"],
+            "--input = nowhere: expected a file that can be read (No such file or directory)",
+        ),
         (["--output", "/proc/none/x", "a"], "--output = /proc/none/x: expected a file that can be written"),
         (["--n-best", "x"], "--n-best = x: expected a whole number from 1 to 32"),
         (["--n-best", "99"], "--n-best = 99: expected a whole number from 1 to 32"),

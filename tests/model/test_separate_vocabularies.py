@@ -116,7 +116,7 @@ def begin(toy_config: Callable[..., TrainConfig]) -> Callable[..., tuple[dict[st
     def made(model: Manifest, pieces: Vocabularies) -> tuple[dict[str, Any], dict[str, Any]]:
         trainer = Trainer(toy_config(), pieces.target.size, build_strategy(DeviceConfig()), pieces.source_size)
         drawn = trainer.model_weights()
-        warm_start(trainer, model, pieces)
+        warm_start(trainer, model.directory, pieces)
         return drawn, trainer.model_weights()
 
     return made

@@ -141,6 +141,14 @@ def test_the_funnel_adds_up(content: Content) -> None:
     ]
 
 
+def test_a_few_of_many_are_more_than_nothing(content: Content) -> None:
+    funnel = replace(content.data.funnel, read=100_000, rejected={"too_long": 1, "copied": 50})
+    page = render(replace(content, data=replace(content.data, funnel=funnel)))
+
+    assert "&lt;0.1%" in page.partition("too long")[2].partition("</tr>")[0]
+    assert ">0.1%" in page.partition("copied")[2].partition("</tr>")[0]
+
+
 def test_what_may_hold_a_key_is_not_shown(content: Content) -> None:
     page = render(content)
 
