@@ -11,7 +11,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from flows.cli import cli
 from flows.dag import STAGES
 from flows.settings import load
 from pipeline.manifest import complete_outputs, input_record, sha256_of_file
@@ -129,15 +131,28 @@ def test_one_stage_alone(night, environment, options, nightshift, happened):
     assert "run nightshift train first" in refused.stderr
 
 
-def test_the_model_can_be_used(night, environment, nightshift):
+@pytest.fixture
+def translated(night, monkeypatch):
+    """What `nightshift translate` answers in this process, which has TensorFlow already."""
+    folder, _ = night
+    monkeypatch.chdir(folder)
+
+    def lines(*arguments):
+        run = CliRunner().invoke(cli, ["translate", *arguments], catch_exceptions=False)
+        assert run.exit_code == 0, run.output
+        return run.stdout.splitlines()
+
+    return lines
+
+
+def test_the_model_can_be_used(night, environment, nightshift, translated):
     folder, _ = night
     one = nightshift(folder, environment, "translate", "Light rain in the evening.")
     assert one.returncode == 0, one.stderr
     piped = nightshift(folder, environment, "translate", input="Clear tonight.\nLight rain in the evening.\n")
     assert len(piped.stdout.splitlines()) == 2
     assert piped.stdout.splitlines()[1] == one.stdout.splitlines()[0]
-    odd = nightshift(folder, environment, "translate", "", "  ", "Light rain in the evening.")
-    assert odd.stdout.splitlines() == ["", "", one.stdout.splitlines()[0]]
+    assert translated("", "  ", "Light rain in the evening.") == ["", "", one.stdout.splitlines()[0]]
     assert nightshift(folder, environment, "translate", input="").stdout == ""
     given = {"cwd": folder, "env": environment, "input": b"ja\xfc\n", "capture_output": True}
     latin = subprocess.run([NIGHTSHIFT, "translate"], check=False, **given)
@@ -151,39 +166,34 @@ def test_the_model_can_be_used(night, environment, nightshift):
     assert "champion" in models.stdout
 
 
-def test_more_than_one_answer_can_be_asked_for(night, environment, nightshift):
-    folder, _ = night
+def test_more_than_one_answer_can_be_asked_for(translated):
     sentence = "Light rain in the evening."
-    only = nightshift(folder, environment, "translate", sentence).stdout.splitlines()[0]
-    run = nightshift(folder, environment, "translate", "--n-best", "3", sentence, "", sentence)
-    assert run.returncode == 0, run.stderr
-    rows = [line.split("\t") for line in run.stdout.splitlines()]
+    (only,) = translated(sentence)
+    rows = [line.split("\t") for line in translated("--n-best", "3", sentence, "", sentence)]
     assert [number for number, *_ in rows] == ["1"] * 3 + ["3"] * 3
     assert rows[0][1:] == rows[3][1:]
     scores = [float(score) for _, score, _ in rows[:3]]
     assert scores == sorted(scores, reverse=True)
-    cold = nightshift(folder, environment, "translate", "--temperature", "0.00001", sentence)
-    assert cold.stdout.splitlines() == [only]
-    warm = ["translate", "--temperature", "5", "--seed", "3", sentence, sentence]
-    drawn = nightshift(folder, environment, *warm).stdout
-    assert drawn == nightshift(folder, environment, *warm).stdout
-    assert len(set(drawn.splitlines())) == 2
+    assert translated("--temperature", "0.00001", sentence) == [only]
+    warm = ["--temperature", "5", "--seed", "3", sentence, sentence]
+    drawn = translated(*warm)
+    assert drawn == translated(*warm)
+    assert len(set(drawn)) == 2
 
 
-def test_another_language_in_the_other_direction(tmp_path, environment, retrain):
-    run = retrain(tmp_path, environment, "corpus.target_language=ja", "corpus.reverse=true")
+def test_another_language_in_the_other_direction_with_a_vocabulary_for_each_side(
+    tmp_path, environment, options, nightshift, retrain, outputs
+):
+    own = ["corpus.target_language=ja", "corpus.reverse=true"]
+    own += ["vocabulary.separate=true", "vocabulary.source_size=310", "vocabulary.size=150"]
+    run = retrain(tmp_path, environment, *own)
     assert "weather-ja-en, version 1" in run.stdout
     assert "translate --name weather-ja-en" in run.stdout
-
-
-def test_each_side_may_have_a_vocabulary_of_its_own(tmp_path, environment, options, nightshift, retrain, outputs):
-    own = ["corpus.target_language=ja", "vocabulary.separate=true", "vocabulary.source_size=150"]
-    run = retrain(tmp_path, environment, *own)
-    assert "  vocabulary  150 source and 300 target pieces\n" in run.stdout
+    assert "  vocabulary  310 source and 150 target pieces\n" in run.stdout
     made = outputs(tmp_path, *own)
     assert {file.path for file in made["build_vocabulary"].files} == {"source.model", "target.model"}
-    for name, size in (("source.model", 150), ("target.model", 300)):
-        registered = tmp_path / "workspace/registry/weather-en-ja/versions/0001" / name
+    for name, size in (("source.model", 310), ("target.model", 150)):
+        registered = tmp_path / "workspace/registry/weather-ja-en/versions/0001" / name
         assert sha256_of_file(registered) == sha256_of_file(made["build_vocabulary"].path(name))
         assert Vocabulary.load(registered).size == size
     answer = nightshift(tmp_path, environment, "translate", "Light rain in the evening.")
@@ -191,7 +201,7 @@ def test_each_side_may_have_a_vocabulary_of_its_own(tmp_path, environment, optio
     target = Vocabulary.load(made["train"].path("target.model"))
     assert UNK not in target.encode([answer.stdout.strip()])[0]
     data = nightshift(tmp_path, environment, "data", "--preset", "weather", *options(*own))
-    assert data.stdout.startswith("weather-en-ja: 1 generation, "), data.stderr
+    assert data.stdout.startswith("weather-ja-en: 1 generation, "), data.stderr
     refused = nightshift(tmp_path, environment, "shard", "--preset", "weather", *options("vocabulary.source_size=150"))
     assert refused.returncode == 2
     assert "vocabulary.source_size = 150: expected 0, or vocabulary.separate=true beside it" in refused.stderr
