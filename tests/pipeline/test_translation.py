@@ -63,11 +63,10 @@ def test_no_sentences_need_no_job(saved_model, tmp_path):
 
 @pytest.mark.usefixtures("small_parts")
 def test_a_worker_that_is_killed_costs_no_sentence_and_gives_none_twice(saved_model, tmp_path, caplog):
-    killed, heard = [], []
+    killed, many = [], 20  # so many that the work takes some seconds: workers tell of it now and then only
 
     def kill_once(_, number):
-        heard.append(number)
-        if len(heard) == 3 and not killed:  # in the middle of the work: other batches are waiting
+        if not killed:  # at the first word of it, when other parts are still waiting
             workers = Path(f"/proc/{pool.helper.pid}/task/{pool.helper.pid}/children").read_text().split()
             killed.append(int(workers[0]))
             os.kill(killed[0], signal.SIGKILL)
@@ -75,12 +74,12 @@ def test_a_worker_that_is_killed_costs_no_sentence_and_gives_none_twice(saved_mo
     counters.listen(kill_once)
     try:
         with caplog.at_level(logging.WARNING, "nightshift"):
-            found = translate(saved_model, SENTENCES, folder=tmp_path / "scratch", beam=TWO, batch_size=1)
+            found = translate(saved_model, many * SENTENCES, folder=tmp_path / "scratch", beam=TWO, batch_size=1)
     finally:
         counters.stop_listening(kill_once)
         pool.stop()
     assert len(killed) == 1
-    assert found == EXPECTED
+    assert found == many * EXPECTED
     (line,) = caplog.messages
     assert "a worker process ended in the middle of its work" in line
 
