@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Literal
 
 from flows.use import Chosen, downloads
-from model.registry import EXPORTED, Registry, is_whole, resolve_name
+from model.registry import EXPORT, EXPORTED, Registry, is_whole, resolve_name
 from model.versions import Version
 from pipeline.errors import InputError
 from pipeline.quiet import tensorflow_quietly
 from pipeline.vocabularies import MODELS
-
-EXPORT = "export/"
 
 
 def export_saved_model(chosen: Chosen, to: Path, batch: int | None) -> Path:
@@ -37,8 +35,8 @@ def export_saved_model(chosen: Chosen, to: Path, batch: int | None) -> Path:
             save_fixed(files / EXPORT, batch, partial)
             return
         for file in version.files:
-            if file.path.startswith(EXPORT):
-                copy = partial / file.path.removeprefix(EXPORT)
+            if file.path.startswith(f"{EXPORT}/"):
+                copy = partial / file.path.removeprefix(f"{EXPORT}/")
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(files / file.path, copy)
                 if not is_whole(copy, file):

@@ -33,15 +33,14 @@ def translate_by_job(
     from pipeline.running.beam_options import check_beam
 
     check_beam(config.beam)
-    from model.registry import Registry, resolve_name
+    from model.registry import EXPORT, EXPORTED, Registry, resolve_name
     from pipeline.manifest import sha256_of_json
     from pipeline.translation import translate_file
 
     models = Registry(chosen.registry, resolve_name(chosen.registry, chosen.name))
     version = models.get(chosen.model)
     folder = config.workspace.absolute() / "translate"
-    exported = [file.path for file in version.files if file.path.startswith("export/")]
-    saved_model = models.fetch(version, folder, only=exported) / "export"
+    saved_model = models.fetch(version, folder, only=EXPORTED) / EXPORT
     # Always the same for the same command, so that it clears what it left behind when it was killed.
     scratch = folder / sha256_of_json([version.digest, source, target])[:12]
     lines = translate_file(saved_model, source, target, folder=scratch, beam=config.beam)

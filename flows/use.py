@@ -9,8 +9,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.registry import EXPORTED, Registry, resolve_name
-from pipeline.batching import batches
+from model.registry import EXPORT, EXPORTED, Registry, resolve_name
+from pipeline.batching import LONGEST, batches
 from pipeline.errors import InputError
 from pipeline.frames import from_text, may_be_frames
 from pipeline.quiet import tensorflow_quietly
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 BATCH = 64  # sentences translated at a time
 READ_AHEAD = 2048  # sentences read before they are put in order by length
-LONGEST = 10_000  # characters; a model that learned sentences has nothing to say about a book
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def load(chosen: Chosen) -> Exported:
     with tensorflow_quietly():
         from model.export import Exported
 
-    return Exported.load(folder / "export")
+    return Exported.load(folder / EXPORT)
 
 
 def checked(number: int, sentence: str) -> str:

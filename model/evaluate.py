@@ -2,7 +2,6 @@
 
 import json
 import math
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,8 +85,6 @@ def evaluate_sets(
             draw_pictures(exported, samples[name], config.pictures, sources, folder / "attention" / name)
             if config.robustness and not exported.frame_size:
                 scores[name] = with_robustness(scores[name], sources, references, config, translate)
-    if scratch.exists():
-        shutil.rmtree(scratch)
     facts = {name: of.facts() for name, of in scores.items()}
     write_json(folder / "evaluation.json", facts)
     write_json(folder / "samples.json", samples)

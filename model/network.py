@@ -71,6 +71,12 @@ class Network(keras.layers.Layer, ABC):  # type: ignore[misc]
         made = {name: self.new_table(name, size) for name, size in sizes.items()}
         self.tables: dict[Side, Any] = {side: made[name] for side, name in names.items()}
         self.output_bias = self.add_weight(name="output_bias", shape=(vocabulary,), initializer="zeros")
+        self.lay_out()
+        self.built = True
+
+    @abstractmethod
+    def lay_out(self) -> None:
+        """Makes the architecture's own layers, which draw from `seeds` one after the other."""
 
     def new_table(self, name: str, vocabulary: int) -> Any:
         """A vector for each token, of about length one."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from model.config import TrainConfig
-from model.registry import Registry
+from model.registry import CHAMPION, WEIGHTS, Registry
 from model.versions import Version
 from pipeline import manifest as manifests
 from pipeline.errors import InputError
@@ -29,8 +29,6 @@ from pipeline.reading.digests import digest_of
 from pipeline.vocabularies import MODELS
 
 PARAMETER: Final = "train.warm_start"
-CHAMPION: Final = "champion"
-WEIGHTS: Final = "weights.npz"
 WITHIN_A_NIGHT: Final = re.compile(r"[a-z][a-z0-9-]{0,49}|\d{1,9}")
 REFERENCE: Final = re.compile(rf"(.+)/([^/@]+)@({WITHIN_A_NIGHT.pattern})")
 

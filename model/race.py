@@ -6,15 +6,13 @@ from typing import Final
 
 from model.decision import Decision
 from model.promotion import RegisterConfig, Rival, judge
-from model.registry import Registry
+from model.registry import CANDIDATE, CHAMPION, Registry
 from model.versions import Move, Version
 from pipeline.errors import InputError
 from pipeline.storage import Conflict
 
 log = logging.getLogger("nightshift")
 
-CHAMPION: Final = "champion"
-CANDIDATE: Final = "candidate"
 ATTEMPTS: Final = 8  # nobody moves an alias that often while one decision is taken, unless something runs wild
 
 

@@ -13,9 +13,9 @@ from model.comparison import deciding_set
 from model.decision import Decision
 from model.lineage import sources_of
 from model.promotion import RegisterConfig, check_rules
-from model.race import CHAMPION, nominate, promote
-from model.registry import Registry
-from model.rival import EXPORT, Meeting, ScoreModel
+from model.race import nominate, promote
+from model.registry import CHAMPION, EXPORT, Registry
+from model.rival import Meeting, ScoreModel
 from model.verdicts import conclude
 from model.versions import Version
 from pipeline import manifest as manifests

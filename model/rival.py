@@ -12,13 +12,12 @@ from model.bootstrap import paired_bootstrap
 from model.comparison import Scores, are_comparable, deciding_set
 from model.config import EvaluateConfig
 from model.promotion import RegisterConfig, Rival, needed
-from model.registry import EXPORTED, Registry
+from model.registry import EXPORT, EXPORTED, Registry
 from model.versions import Version
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest
 from pipeline.quiet import tensorflow_quietly
 
-EXPORT: Final = "export"
 COLUMNS: Final = ("source", "reference", "hypothesis")
 
 # (folder of a SavedModel, sources, references, how) -> an object with the `hypotheses`, and `facts()` like those of

@@ -12,7 +12,6 @@ import tensorflow as tf
 
 from model import decoder, recurrent
 from model.attention import MASKED, AdditiveAttention, Memory, MultiplicativeAttention, by_row, by_sentence
-from model.config import ModelConfig
 from model.decoder import FedState
 from model.dropout import Dropout, drop, inside, mask
 from model.encoder import RecurrentEncoder
@@ -43,15 +42,9 @@ class Seq2Seq(Network):
     context, as wide as the token vectors. Layers above the first are residual (Wu et al., 2016).
     """
 
-    def __init__(
-        self,
-        config: ModelConfig,
-        vocabulary: int,
-        seed: int,
-        source_vocabulary: int | None = None,
-        frame_size: int = 0,
-    ) -> None:
-        super().__init__(config, vocabulary, seed, source_vocabulary, frame_size)
+    def lay_out(self) -> None:
+        """Makes the encoder, the attention, the decoder and what joins them."""
+        config = self.config
         size, units, seeds = config.embedding_size, config.decoder_units, self.seeds
         cell = recurrent.CELLS[config.architecture]
         self.encoder = RecurrentEncoder(config, size, seeds)
@@ -73,7 +66,6 @@ class Seq2Seq(Network):
             for number in range(config.decoder_layers)
         ]
         self.readout = self.tanh(units + (0 if config.attention == "none" else memory), size, "readout")
-        self.built = True
 
     def tanh(self, inputs: int, outputs: int, name: str) -> keras.layers.Dense:
         """A tanh layer."""

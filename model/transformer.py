@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from model.attention import MASKED, by_row, by_sentence
-from model.config import ModelConfig
 from model.dropout import Dropout, drop, inside
 from model.heads import KeyValue
 from model.hypotheses import Shared
@@ -48,20 +47,13 @@ class Transformer(Network):
     and once more after the last layer, so that a deep network learns from the first step on.
     """
 
-    def __init__(
-        self,
-        config: ModelConfig,
-        vocabulary: int,
-        seed: int,
-        source_vocabulary: int | None = None,
-        frame_size: int = 0,
-    ) -> None:
-        super().__init__(config, vocabulary, seed, source_vocabulary, frame_size)
+    def lay_out(self) -> None:
+        """Makes the layers of the encoder and the decoder."""
+        config = self.config
         self.encoder = [EncoderLayer(config, self.seeds, f"encoder_{layer}") for layer in range(config.encoder_layers)]
         self.decoder = [DecoderLayer(config, self.seeds, f"decoder_{layer}") for layer in range(config.decoder_layers)]
         self.encoder_norm = Norm(config.embedding_size, "encoder_norm")
         self.decoder_norm = Norm(config.embedding_size, "decoder_norm")
-        self.built = True
 
     def encode(self, sources: tf.Tensor, dropout: Dropout | None) -> tuple[Read, Written]:
         """Reads ids `[B, S]` or frames: what the decoder's layers can look at, and the state of nothing written."""

@@ -11,10 +11,10 @@ import numpy as np
 
 from model.averaging import exported, part_of
 from model.checkpoints import Arrays
+from model.registry import WEIGHTS
 from pipeline.errors import InputError
 from pipeline.manifest import write_atomically
 
-NAME = "weights.npz"
 AVERAGES = ("mean", "square")
 FRAME_SIZE = "frame_size"  # of the sources, 0 where they are text
 
@@ -27,13 +27,13 @@ def write_weights(folder: Path, state: Arrays, *, frame_size: int, with_optimize
     kept[FRAME_SIZE] = np.array(frame_size)
     data = io.BytesIO()
     np.savez(data, allow_pickle=False, **kept)
-    write_atomically(folder / NAME, data.getvalue())
+    write_atomically(folder / WEIGHTS, data.getvalue())
 
 
 def read_weights(folder: Path) -> Arrays:
     """What was written into a folder; raises `InputError` where nothing was."""
     try:
-        with np.load(folder / NAME, allow_pickle=False) as file:
+        with np.load(folder / WEIGHTS, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except (OSError, ValueError) as error:
-        raise InputError("train.warm_start", folder, f"a model with {NAME}", "trained long ago?") from error
+        raise InputError("train.warm_start", folder, f"a model with {WEIGHTS}", "trained long ago?") from error

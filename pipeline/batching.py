@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from pipeline.frames import count_frames
 
+LONGEST: Final = 10_000  # characters; a model that learned sentences has nothing to say about a book
 BATCH_CHARACTERS: Final = 8192  # of a batch, padding included: memory is needed for each token times the vocabulary
 
 

@@ -18,6 +18,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.batching import LONGEST
 from pipeline.beam_config import BeamConfig
 from pipeline.compressing import compressed
 from pipeline.errors import InputError
@@ -34,7 +35,6 @@ SENTENCES: Final = pa.schema([("sentence", pa.large_string())])
 PART: Final = 1024  # sentences: enough that batches are of similar length, few enough that little is done again
 BATCH: Final = 64  # sentences translated at a time
 ATTEMPTS: Final = 3  # of a job that lost a worker
-LONGEST: Final = 10_000  # characters; a model that learned sentences has nothing to say about a book
 MOST_BYTES: Final = 4 * LONGEST  # that many characters have
 
 

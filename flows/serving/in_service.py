@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flows.use import Chosen, downloads
-from model.registry import EXPORTED, Registry, resolve_name
+from model.registry import EXPORT, EXPORTED, Registry, resolve_name
 from model.versions import Version
 from pipeline.errors import InputError
 from pipeline.frames import to_text
@@ -109,7 +109,7 @@ class InService:
 
     def load(self, version: Version) -> Served:
         """Fetches, verifies and loads a version, and has it answer once, which takes longer than any time after."""
-        exported = Exported.load(self.registry.fetch(version, downloads(), only=EXPORTED) / "export")
+        exported = Exported.load(self.registry.fetch(version, downloads(), only=EXPORTED) / EXPORT)
         silence = np.zeros((1, exported.frame_size))
         exported.best([to_text(silence) if exported.frame_size else "."])
         return Served(version, exported)

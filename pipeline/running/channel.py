@@ -55,7 +55,7 @@ class PullChannel(DataChannel):
 
     def output_timer_stream(self, instruction_id: str, transform_id: str, timer_family_id: str) -> ClosableOutputStream:
         """Stages with timers are run by Beam's own bundle manager."""
-        raise NotImplementedError(f"{transform_id}: a timer")
+        raise RuntimeError(f"{transform_id} has a timer, and came to a runner of stages without any")
 
     def close(self) -> None:
         """Nothing is open."""

@@ -18,6 +18,7 @@ from flows.summary import Night, as_text
 from model.export import Exported
 from model.stages import train
 from pipeline import manifest as manifests
+from pipeline.batching import LONGEST
 from pipeline.errors import InputError
 from pipeline.frames import to_text
 
@@ -93,7 +94,7 @@ def test_other_sounds_of_the_registered_model_are_written_too(config, night):
     found = list(use.translate([sources[0], "", *sources[1:]], chosen, use.Wanted()))
     assert [[one.text for one in each] for each in found] == [["abc"], [], ["kjif"], ["dab"]]
     longest = to_text(np.zeros((300, 6)))
-    assert len(longest) > use.LONGEST
+    assert len(longest) > LONGEST
     assert len(list(use.translate([longest], chosen, use.Wanted()))) == 1
     for text, message in (
         ("Light rain.", "sentence 2 = Light rain.: expected frames of 6 numbers as letters"),
