@@ -1,10 +1,13 @@
 """What is looked at before anything is started, so that a mistake costs seconds and not a night."""
 
+from collections.abc import Callable
+from typing import Final
+
 from flows.settings import RetrainConfig
 from model.comparison import ALWAYS
 from model.devices import check_devices
 from model.predecessor import predecessor_of, vectors_records, within
-from model.registry import Registry
+from model.registry import CHAMPION, Registry
 from pipeline.errors import InputError
 from pipeline.running.beam_options import check_beam
 from pipeline.sources import check_sources, origin_of
@@ -13,15 +16,13 @@ from pipeline.stage import make_folder
 
 def check(config: RetrainConfig) -> None:
     """Raises `InputError` for sources, devices, models and files that cannot be used, and places not to be written."""
+    for _, look in LOOKS:
+        look(config)
+
+
+def check_corpus(config: RetrainConfig) -> None:
+    """Raises `InputError` for sources that are not there, or contradict each other."""
     check_sources(config.corpus)
-    check_weights(config)
-    check_promotion(config)
-    check_devices(config.train, config.devices)
-    vectors_records(config.train)
-    predecessor_of(within(config.train, config.registry, config.name), {})
-    check_beam(config.beam)
-    Registry(config.registry, config.name).check_writable()
-    make_folder(config.workspace / config.name)
 
 
 def check_weights(config: RetrainConfig) -> None:
@@ -44,3 +45,44 @@ def check_promotion(config: RetrainConfig) -> None:
                 if metric not in metrics:
                     cause = "others are measured where evaluate.metrics names them"
                     raise InputError(f"promotion.{key}.{name}", metric, f"one of {', '.join(sorted(metrics))}", cause)
+
+
+def check_training(config: RetrainConfig) -> None:
+    """Raises `InputError` for devices that do not go with the training, and vectors that are not there."""
+    check_devices(config.train, config.devices)
+    vectors_records(config.train)
+
+
+def check_predecessor(config: RetrainConfig) -> None:
+    """Raises `InputError` where the model that the training is to begin with is not there."""
+    predecessor_of(within(config.train, config.registry, config.name), {})
+
+
+def check_runner(config: RetrainConfig) -> None:
+    """Raises `InputError` for options that the Beam jobs cannot run with."""
+    check_beam(config.beam)
+
+
+def check_registry(config: RetrainConfig) -> None:
+    """Raises `InputError` for a registry of a newer format, or one that cannot be read and written."""
+    registry = Registry(config.registry, config.name)
+    registry.alias(CHAMPION)
+    registry.check_writable()
+
+
+def check_workspace(config: RetrainConfig) -> None:
+    """Raises `InputError` where the stages cannot write; makes the folder."""
+    make_folder(config.workspace / config.name)
+
+
+# What to look at, in this order: the name by which people know it, and what raises where it cannot be used.
+LOOKS: Final[tuple[tuple[str, Callable[[RetrainConfig], None]], ...]] = (
+    ("corpus", check_corpus),
+    ("train.weights", check_weights),
+    ("promotion", check_promotion),
+    ("train", check_training),
+    ("train.warm_start", check_predecessor),
+    ("beam", check_runner),
+    ("registry", check_registry),
+    ("workspace", check_workspace),
+)

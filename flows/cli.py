@@ -104,6 +104,29 @@ def retrain(preset: str | None, file: Path | None, overrides: tuple[str, ...]) -
         click.echo("\n  nothing was new: every stage found its output finished")
 
 
+@cli.command(cls=ManPage)
+@configured
+def check(preset: str | None, file: Path | None, overrides: tuple[str, ...]) -> None:
+    """Look at everything that a night needs, and estimate what it will cost.
+
+        nightshift check --preset weather
+        nightshift check --config mine.yaml --set train.steps=5000
+
+    Lists what is ok, what is wrong, and what somebody should know before: sources and their digests, languages of a
+    sample, registry, rights, servers and clocks, disk, memory. Only the beginning of each source is read, nothing is
+    trained, and what is written to try it is removed. Exit code 2 when something is wrong.
+    """
+    from flows.checks.examine import examine
+    from flows.checks.page import as_text
+    from flows.settings import load
+
+    findings, expected = examine(load(preset, file, overrides), click.echo)
+    if expected:
+        click.echo("\n" + as_text(expected))
+    if any(finding.state == "wrong" for finding in findings):
+        sys.exit(2)
+
+
 def stage_command(name: str) -> click.Command:
     """The command of one stage, whose help is the stage's docstring."""
 

@@ -6,14 +6,12 @@ Letters: B sentences of a batch, V target tokens of the vocabulary. Products are
 import time
 
 import numpy as np
-import tensorflow as tf
 
 from model.batches import Batch, FrameForm, Ints
 from model.config import ModelConfig
-from model.precision import computing_in
+from model.size import GATES
 from pipeline.vocabulary import PAD
 
-GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 OPERATIONS = 2 * 3  # a multiplication has its addition, and a product two gradients that are as much work as itself
 MATRIX = 1536
 PRODUCTS, TRIES = 4, 3
@@ -77,6 +75,10 @@ def of_recurrent(config: ModelConfig, sources: Ints, targets: Ints) -> int:
 
 def product_rate(precision: str = "float32") -> float:
     """Operations a second that large products attain on the first device with the threads it has, the best of some."""
+    import tensorflow as tf  # here alone, so that counting needs no TensorFlow
+
+    from model.precision import computing_in
+
     left, right = (tf.random.stateless_normal([MATRIX, MATRIX], [seed, 0]) for seed in range(2))
     multiply = tf.function(lambda: tf.matmul(left, right))
     best = 0.0

@@ -3,12 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+from pipeline.redaction import redacted
+
 
 class InputError(Exception):
     """Something that was given cannot be used; the command line prints it as one line and exits with 2.
 
     >>> print(InputError("shard.shards", 0, "a whole number from 1 to 4096"))
     shard.shards = 0: expected a whole number from 1 to 4096
+
+    What addresses hold of users and keys is never part of the line.
 
     Args:
         parameter: dotted name of what was given, as the configuration or the command line spells it.
@@ -28,7 +32,10 @@ class InputError(Exception):
         is_plain = isinstance(self.value, Path) or (isinstance(self.value, str) and self.value)
         shown = str(self.value) if is_plain else repr(self.value)
         line = f"{self.parameter} = {shown}: expected {self.allowed}"
-        return f"{line} ({self.cause})" if self.cause else line
+        return redacted(f"{line} ({self.cause})" if self.cause else line)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.parameter, self.value, self.allowed, self.cause)

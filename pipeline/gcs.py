@@ -132,6 +132,14 @@ class GcsStorage(Storage):
         self.write(probe, b"", if_generation=ABSENT)
         self.delete(probe)
 
+    def permissions(self, asked: list[str]) -> set[str] | None:
+        """Which of some permissions these credentials have in the bucket; None where the server does not tell."""
+        with self._clear_errors():
+            try:
+                return set(self.bucket.test_iam_permissions(asked))
+            except api.NotFound:  # the bucket is there, so it is the question that is not known: emulators
+                return None
+
     def _blob(self, name: str) -> Any:
         return self.bucket.blob(self.prefix + check_name(name))
 

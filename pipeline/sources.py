@@ -16,7 +16,6 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from importlib import metadata
 from itertools import chain
 from typing import Annotated, Any, Final, Literal
@@ -30,7 +29,7 @@ from pipeline.manifest import sha256_of_json
 from pipeline.readers import alternating, frames, gettext, jsonl, parquet, pinyin, table, text, tmx, weather
 from pipeline.reading.digests import Progress, silent
 from pipeline.reading.globs import name_of
-from pipeline.reading.parts import Block, Blocks, Part
+from pipeline.reading.parts import Block, Blocks, Part, StoredFile
 from pipeline.reading.places import places_of
 from pipeline.reading.source_kinds import GettextSource, PinyinSource, ReadingConfig, Source, TableSource, WeatherSource
 from pipeline.records import SentencePair, Unreadable
@@ -118,18 +117,23 @@ class CorpusConfig(StageConfig):
 
 def check_sources(config: CorpusConfig) -> None:
     """Raises `InputError` where the corpus cannot be read. Cheap: nothing is hashed or downloaded."""
-    if not config.train:
-        cause = "name files with --set 'corpus.train=[{source: a.en, target: a.de}]' or choose a --preset"
-        raise InputError("corpus.train", [], "at least one source of pairs", cause)
-    weights_of(config)
-    if config.frame_size and config.reverse:
-        raise InputError("corpus.reverse", True, "false beside corpus.frame_size", "frames cannot be written")
+    check_corpus(config)
     for _, name, source in config.sources():
         check_kind(config, name, source)
         check_source(name, source, config.languages_of(source))
         for files in places_of(name, source):
             for file in files:
                 file.check()
+
+
+def check_corpus(config: CorpusConfig) -> None:
+    """Raises `InputError` where there are no sources, or they contradict each other."""
+    if not config.train:
+        cause = "name files with --set 'corpus.train=[{source: a.en, target: a.de}]' or choose a --preset"
+        raise InputError("corpus.train", [], "at least one source of pairs", cause)
+    weights_of(config)
+    if config.frame_size and config.reverse:
+        raise InputError("corpus.reverse", True, "false beside corpus.frame_size", "frames cannot be written")
 
 
 def check_kind(config: CorpusConfig, name: str, source: Source) -> None:
@@ -226,22 +230,35 @@ def parts_of(config: CorpusConfig, progress: Progress = silent) -> list[Part]:
     """
     parts = []
     for split, name, source in config.sources():
-        languages = config.languages_of(source)
-        check_source(name, source, languages)
-        part = partial(Part, split, name, origin=origin_of(source), source=source, languages=languages)
-        part = partial(part, frame_size=config.frame_size)
-        if package := package_of(source):
-            location = f"package {package}"
-            digest = sha256_of(f"{location} {version_of(name, package)}")
-            reading = reading_of(config, source, location)
-            parts.append(part(location, digest, reading, policy=config.reading))
+        check_source(name, source, config.languages_of(source))
+        if package_of(source):
+            parts.append(part_of(config, split, name, source, ()))
         for files in places_of(name, source):
-            stored = tuple(file.bring(progress) for file in files)
-            location = " | ".join(file.location for file in stored)
-            digest = stored[0].digest if len(stored) == 1 else sha256_of("".join(file.digest for file in stored))
-            reading = reading_of(config, source, stored[0].location)
-            parts.append(part(location, digest, reading, policy=config.reading, files=stored))
+            parts.append(part_of(config, split, name, source, tuple(file.bring(progress) for file in files)))
     return parts
+
+
+def part_of(config: CorpusConfig, split: str, name: str, source: Source, files: tuple[StoredFile, ...]) -> Part:
+    """The part of a source that is made of some files, or of a package where there are none."""
+    if files:
+        location = " | ".join(file.location for file in files)
+        digest = files[0].digest if len(files) == 1 else sha256_of("".join(file.digest for file in files))
+    else:
+        location = f"package {package_of(source)}"
+        digest = sha256_of(f"{location} {version_of(name, package_of(source))}")
+    return Part(
+        split=split,
+        name=name,
+        location=location,
+        digest=digest,
+        reading=reading_of(config, source, files[0].location if files else location),
+        origin=origin_of(source),
+        source=source,
+        languages=config.languages_of(source),
+        policy=config.reading,
+        files=files,
+        frame_size=config.frame_size,
+    )
 
 
 def version_of(name: str, package: str) -> str:

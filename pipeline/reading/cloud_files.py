@@ -25,7 +25,7 @@ from pipeline.manifest import write_atomically
 from pipeline.reading.cache import FULL, alone, cache_folder, downloads
 from pipeline.reading.digests import Progress, digest_of
 from pipeline.reading.globs import expression_of, fixed_part, is_glob
-from pipeline.reading.parts import StoredFile
+from pipeline.reading.parts import Beginning, StoredFile
 
 
 class Objects(GcsStorage):
@@ -49,6 +49,13 @@ class Objects(GcsStorage):
             blob.download_to_filename(
                 str(target), raw_download=True, if_generation_match=blob.generation, retry=DEFAULT_RETRY
             )
+
+    def begin(self, blob: Any, most: int) -> bytes:
+        """The first bytes of an object; only a reader of it may have them."""
+        if not blob.size:
+            return b""
+        with self._clear_errors():
+            return bytes(blob.download_as_bytes(end=most - 1, raw_download=True, retry=DEFAULT_RETRY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,10 @@ class CloudFile:
                 note.parent.mkdir(parents=True, exist_ok=True)
                 write_atomically(note, json.dumps({"location": self.shown, "sha256": digest}).encode())
         return StoredFile(self.parameter, folder / digest, digest, self.shown)
+
+    def begin(self, most: int) -> Beginning:
+        """The first bytes."""
+        return Beginning(self.objects.begin(self.blob, most), int(self.blob.size))
 
     def identity(self) -> str:
         """What differs where the object's content does."""

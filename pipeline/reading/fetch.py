@@ -4,13 +4,14 @@
     ~/.cache/nightshift/downloads/.3a7b...91.partial     what has come so far; the next try, or the next run, goes on
 
 Only https is spoken, to the end of all redirects. Plain http is for this machine's own addresses alone: nobody can
-listen there, and what is served is pinned all the same.
+listen there, and what is served is pinned all the same. A server that wants to know who asks is told from the
+environment, see `pipeline.secrets`.
 """
 
 import ipaddress
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,17 +19,20 @@ from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from pipeline.errors import InputError
-from pipeline.reading.cache import FULL, alone, downloads
+from pipeline.reading.cache import FULL, alone, cache_folder, downloads
 from pipeline.reading.digests import Progress, digest_of
-from pipeline.reading.parts import StoredFile
+from pipeline.reading.locations import check_whole
+from pipeline.reading.parts import Beginning, StoredFile
+from pipeline.secrets import token_for, variable_of
 
 if TYPE_CHECKING:
-    from requests import Response
+    from requests import PreparedRequest, Response
 
 PAUSES: Final = (1.0, 2.0, 4.0, 8.0)  # seconds before each further try; as soon as bytes come, counting starts again
 TIMEOUTS: Final = (15, 60)  # seconds for a connection, and for the next bytes
 MOST_REDIRECTS: Final = 10
 REDIRECTS: Final = {301, 302, 303, 307, 308}
+REFUSED: Final = {401, 403, 404}  # 404: so some say that one is not to know
 PASSING: Final = {408, 425, 429, 500, 502, 503, 504}  # answers that another try may better
 CHUNK: Final = 2**20  # bytes
 
@@ -74,6 +78,20 @@ class WebFile:
     def bring(self, progress: Progress) -> StoredFile:
         """The file in the cache; raises `ConnectionError` if the server cannot be reached."""
         return StoredFile(self.parameter, fetch(self, progress), self.sha256, self.shown)
+
+    def begin(self, most: int) -> Beginning:
+        """The first bytes, from the cache or by one request."""
+        cached = cache_folder() / "downloads" / self.sha256
+        if cached.exists():
+            with cached.open("rb") as file:
+                found = Beginning(file.read(most), size_of(cached), cached)
+        else:
+            try:
+                found = receive_beginning(self, most)
+            except InterruptedDownload as error:
+                raise ConnectionError(f"{self.shown} could not be read: {error}") from None
+        check_whole(self.parameter, self.shown, found, self.sha256)
+        return found
 
 
 def split(url: str) -> SplitResult:
@@ -155,23 +173,47 @@ def receive(file: WebFile, partial: Path, progress: Progress) -> None:
 def receive_once(file: WebFile, partial: Path, progress: Progress) -> None:
     """One request; raises `InterruptedDownload` where another may go on."""
     begun = size_of(partial)
-    with answer(file, begun) as response:
+    with answer(file, f"bytes={begun}-" if begun else "") as response:
         if response.status_code == 416:  # nothing is left to send, or what has come so far is of another file
             if begun and response.headers.get("Content-Range") == f"bytes */{begun}":
                 return
             partial.unlink(missing_ok=True)
             raise InterruptedDownload("what had come so far was longer than the file")
-        if response.status_code in PASSING:
-            raise InterruptedDownload(f"the server answers {response.status_code}")
-        if response.status_code not in {200, 206}:
-            cause = f"the server answers {response.status_code} {response.reason}"
-            raise InputError(file.parameter, file.shown, "a file that can be downloaded", cause)
+        check_answer(file, response)
         is_resumed = response.headers.get("Content-Range", "").startswith(f"bytes {begun}-")
         if response.status_code == 206 and not is_resumed:
             partial.unlink(missing_ok=True)
             raise InterruptedDownload("the server sent another part than the one asked for")
         begun = begun if is_resumed else 0
         write(file, partial, response, begun, progress)
+
+
+def receive_beginning(file: WebFile, most: int) -> Beginning:
+    """The first bytes of a file, and how many it has."""
+    from urllib3.exceptions import HTTPError
+
+    with answer(file, f"bytes=0-{most - 1}") as response:
+        if response.status_code == 416:  # there is no first byte
+            return Beginning(b"", 0)
+        check_answer(file, response)
+        try:
+            data = response.raw.read(most, decode_content=False)
+        except HTTPError as error:
+            raise InterruptedDownload(reason_of(error)) from None
+        total = response.headers.get("Content-Range", "").rpartition("/")[2]
+        size = total if response.status_code == 206 else response.headers.get("Content-Length", "")
+    return Beginning(data, int(size) if size.isdecimal() else 0)
+
+
+def check_answer(file: WebFile, response: "Response") -> None:
+    """Raises `InputError` where the server refuses, and `InterruptedDownload` where another try may help."""
+    if response.status_code in PASSING:
+        raise InterruptedDownload(f"the server answers {response.status_code}")
+    if response.status_code not in {200, 206}:
+        cause = f"the server answers {response.status_code} {response.reason}"
+        if response.status_code in REFUSED:
+            cause += f"; {variable_of(split(file.url).hostname or '')} may hold a token for it"
+        raise InputError(file.parameter, file.shown, "a file that can be downloaded", cause)
 
 
 def write(file: WebFile, partial: Path, response: "Response", begun: int, progress: Progress) -> None:
@@ -200,16 +242,21 @@ def write(file: WebFile, partial: Path, response: "Response", begun: int, progre
 
 
 @contextmanager
-def answer(file: WebFile, begun: int) -> Iterator["Response"]:
-    """The server's answer to a request for the bytes from `begun` on, at the end of all redirects."""
+def answer(file: WebFile, span: str) -> Iterator["Response"]:
+    """The server's answer at the end of all redirects to a request for a range of bytes, or without one for all.
+
+    Each server on the way is shown the token that is its own and no other's.
+    """
     import requests
 
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={begun}-"} if begun else {})
+    headers = {"Accept-Encoding": "identity"} | ({"Range": span} if span else {})
     url = file.url
     with requests.Session() as session:
         for _ in range(MOST_REDIRECTS + 1):
             try:
-                response = session.get(url, headers=headers, stream=True, allow_redirects=False, timeout=TIMEOUTS)
+                response = session.get(
+                    url, headers=headers, auth=shown_to(url), stream=True, allow_redirects=False, timeout=TIMEOUTS
+                )
             except requests.exceptions.SSLError:
                 cause = "its certificate is not one that this machine trusts; REQUESTS_CA_BUNDLE names others"
                 raise InputError(file.parameter, file.shown, "a server that can be trusted", cause) from None
@@ -225,6 +272,19 @@ def answer(file: WebFile, begun: int) -> Iterator["Response"]:
                 cause = f"the server redirects to {split(url).scheme or 'nowhere'}:, and {why}"
                 raise InputError(file.parameter, file.shown, "an address that stays with https", cause)
     raise InputError(file.parameter, file.shown, f"at most {MOST_REDIRECTS} redirects", "it redirects in a circle?")
+
+
+def shown_to(url: str) -> "Callable[[PreparedRequest], PreparedRequest] | None":
+    """What puts a server's token into a request; None where there is none, and .netrc is asked."""
+    token = token_for(split(url).hostname or "")
+    if not token:
+        return None
+
+    def authorize(request: "PreparedRequest") -> "PreparedRequest":
+        request.headers["Authorization"] = f"Bearer {token}"
+        return request
+
+    return authorize
 
 
 def reason_of(error: Exception) -> str:

@@ -1,6 +1,8 @@
 """From what a configuration calls a file to files: a path, a glob, gs://bucket/name, https://... ."""
 
 import glob
+import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +11,18 @@ from typing import Protocol
 from pipeline.errors import InputError
 from pipeline.reading.digests import Progress, digest_of
 from pipeline.reading.globs import is_glob
-from pipeline.reading.parts import StoredFile
+from pipeline.reading.parts import Beginning, StoredFile
 
 READABLE = "a regular file that can be read"
 
 
 class Location(Protocol):
     """One file, wherever it lies."""
+
+    @property
+    def parameter(self) -> str:
+        """What messages call it."""
+        ...
 
     @property
     def shown(self) -> str:
@@ -28,6 +35,15 @@ class Location(Protocol):
 
     def bring(self, progress: Progress) -> StoredFile:
         """The file on this machine with its digest; downloads it where that has not been done."""
+        ...
+
+    def begin(self, most: int) -> Beginning:
+        """Its first bytes, at most so many; nothing is kept, and a small file that is pinned is checked.
+
+        Raises:
+            InputError: it cannot be read, or is another file.
+            ConnectionError: the server does not answer.
+        """
         ...
 
 
@@ -57,6 +73,12 @@ class LocalFile:
         except OSError as error:
             raise InputError(self.parameter, self.shown, READABLE, str(error.strerror)) from error
         return StoredFile(self.parameter, self.path, digest, self.shown)
+
+    def begin(self, most: int) -> Beginning:
+        """The first bytes."""
+        self.check()
+        with self.path.open("rb") as file:
+            return Beginning(file.read(most), os.fstat(file.fileno()).st_size, self.path)
 
 
 def locate(parameter: str, location: str, sha256: str = "") -> Sequence[Location]:
@@ -112,6 +134,11 @@ class Pinned:
     sha256: str
 
     @property
+    def parameter(self) -> str:
+        """What messages call the file."""
+        return self.file.parameter
+
+    @property
     def shown(self) -> str:
         """What people call the file."""
         return self.file.shown
@@ -127,3 +154,16 @@ class Pinned:
             allowed = f"the file with SHA-256 {self.sha256}"
             raise InputError(stored.parameter, self.shown, allowed, f"its SHA-256 is {stored.digest}")
         return stored
+
+    def begin(self, most: int) -> Beginning:
+        """The first bytes; raises `InputError` if they are all and of another file."""
+        found = self.file.begin(most)
+        check_whole(self.file.parameter, self.shown, found, self.sha256)
+        return found
+
+
+def check_whole(parameter: str, shown: str, found: Beginning, sha256: str) -> None:
+    """Raises `InputError` if the bytes are a whole file and not the one with that SHA-256."""
+    digest = hashlib.sha256(found.data).hexdigest()
+    if found.is_whole and digest != sha256:
+        raise InputError(parameter, shown, f"the file with SHA-256 {sha256}", f"its SHA-256 is {digest}")

@@ -33,6 +33,26 @@ class StoredFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Beginning:
+    """The first bytes of a file, wherever it lies.
+
+    Args:
+        data: those bytes, as they are stored.
+        size: bytes of the whole file, 0 where that is not known.
+        path: where the whole file lies on this machine, None where it does not.
+    """
+
+    data: bytes
+    size: int
+    path: Path | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether that is all of it."""
+        return len(self.data) == self.size
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """A piece of the corpus that comes and goes as a whole: a file, a pair of files, a package.
 

@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, ValidationInfo,
 from pydantic_core import PydanticCustomError
 
 from pipeline.config import Frozen
+from pipeline.secrets import Place
 
 SHA256 = "^([0-9a-f]{64})?$"
 PLACE = "a path, a glob, gs://bucket/name (a glob too), or https://... with its SHA-256"
@@ -62,8 +63,8 @@ class TextSource(AnySource):
     """Two UTF-8 files; line n of one is the translation of line n of the other."""
 
     kind: Literal["text"] = "text"
-    source: str = Field(description=f"File with the sentences to translate, one a line: {PLACE}.")
-    target: str = Field(description="File with their translations, line by line; as many files as the source has.")
+    source: Place = Field(description=f"File with the sentences to translate, one a line: {PLACE}.")
+    target: Place = Field(description="File with their translations, line by line; as many files as the source has.")
     source_sha256: str = Field("", pattern=SHA256, description="SHA-256 of the source file; needed for https.")
     target_sha256: str = Field("", pattern=SHA256, description="SHA-256 of the target file; needed for https.")
 
@@ -75,7 +76,7 @@ class TextSource(AnySource):
 class FileSource(AnySource):
     """What the kinds of source have in common that hold both sides in one file."""
 
-    path: str = Field(min_length=1, description=f"The file: {PLACE}.")
+    path: Place = Field(min_length=1, description=f"The file: {PLACE}.")
     sha256: str = Field("", pattern=SHA256, description="SHA-256 of the file as it is stored; needed for https.")
 
 
@@ -118,7 +119,7 @@ class GettextSource(FileSource):
     """Catalogues of messages, PO or MO; the message is the source, its translation the target."""
 
     kind: Literal["gettext"]
-    path: str = Field("", description=f"The catalogue: {PLACE}.")
+    path: Place = Field("", description=f"The catalogue: {PLACE}.")
     package: str = Field("", description="Installed distribution to take all catalogues of the target language from.")
 
 

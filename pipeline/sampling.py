@@ -1,0 +1,165 @@
+"""What a corpus is like, by the beginning of each of its files: for whoever wants to know before it is read.
+
+A beginning is cut where a record ends, written to a temporary file and read by the reader of its kind, so that what
+cannot be read is told as it would be in the night. How many pairs a file holds is counted where the beginning is all of
+it, told by Parquet's own index, or concluded from the share of its bytes that was read.
+"""
+
+import io
+import lzma
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from pipeline.errors import InputError
+from pipeline.reading.locations import Location
+from pipeline.reading.opening import decompressed, plain_name
+from pipeline.reading.parts import BLOCK, Beginning, Part, StoredFile
+from pipeline.reading.source_kinds import Source, WeatherSource
+from pipeline.records import SentencePair
+from pipeline.sources import CorpusConfig, part_of, read_blocks
+
+LARGEST: Final = 4 << 20  # bytes of a file's beginning
+ALL: Final = 32 << 20  # bytes of all beginnings together
+SMALLEST: Final = 1 << 16
+KEPT: Final = 2000  # pairs of a part, evenly spread over what was read
+INDEXED: Final = {"parquet", "frames"}  # kinds whose end says where their beginning is
+ENTRY_END: Final = b"</tu>"
+CHUNK: Final = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A part of the corpus, as far as its beginning tells.
+
+    Args:
+        part: which.
+        pairs: some of its pairs, sides in the order of the corpus's languages; none where nothing could be read yet.
+        size: pairs that it holds in all, about; 0 where nothing could be read yet.
+        is_counted: whether that number is exact.
+        bytes: of its files as they are stored.
+    """
+
+    part: Part
+    pairs: list[SentencePair]
+    size: float
+    is_counted: bool
+    bytes: int
+
+
+def most_of(files: int) -> int:
+    """Bytes of a beginning, where there are so many of them."""
+    return max(SMALLEST, min(LARGEST, ALL // max(1, files)))
+
+
+def sample_package(config: CorpusConfig, split: str, name: str, source: Source) -> Sample:
+    """Pairs of a source that is in no file; the embedded corpus is not rendered whole for it."""
+    part = part_of(config, split, name, source, ())
+    if isinstance(source, WeatherSource) and source.pairs > KEPT:
+        few = source.model_copy(update={"pairs": KEPT})
+        return Sample(part, read(part_of(config, split, name, few, ())), source.pairs, True, 0)
+    pairs = read(part)
+    return Sample(part, spread(pairs), len(pairs), True, 0)
+
+
+def sample_files(
+    config: CorpusConfig, split: str, name: str, source: Source, files: Sequence[Location], most: int = LARGEST
+) -> Sample:
+    """Pairs from the beginning of a part's files, of which at most so many bytes are read.
+
+    Raises:
+        InputError: they cannot be read, or are not the files that are pinned.
+        ConnectionError: a server does not answer.
+    """
+    begun = [file.begin(most) for file in files]
+    size = sum(one.size for one in begun)
+    if source.kind in INDEXED and not begun[0].is_whole:
+        return sample_indexed(config, split, name, source, files[0], begun[0])
+    contents, share = cut(source.kind, begun)
+    with TemporaryDirectory() as folder:
+        stored = tuple(
+            stored_in(Path(folder) / str(number), file, content)
+            for number, (file, content) in enumerate(zip(files, contents, strict=True))
+        )
+        part = part_of(config, split, name, source, stored)
+        pairs = read(part, is_cut=share < 1)
+    return Sample(part, spread(pairs), len(pairs) / share, share == 1, size)
+
+
+def sample_indexed(
+    config: CorpusConfig, split: str, name: str, source: Source, file: Location, begun: Beginning
+) -> Sample:
+    """Pairs of a large Parquet file; none where it must be downloaded first."""
+    stored = StoredFile(file.parameter, begun.path or Path(), "", file.shown)
+    part = part_of(config, split, name, source, (stored,))
+    if begun.path is None:
+        return Sample(part, [], 0, False, begun.size)
+    pairs = read(part, 1)  # the digest is asked for at the end alone
+    import pyarrow.parquet as pq
+
+    return Sample(part, spread(pairs), pq.read_metadata(begun.path).num_rows, True, begun.size)
+
+
+def stored_in(folder: Path, file: Location, content: bytes) -> StoredFile:
+    """A file's beginning as a file; its name tells its kind as the whole file's does."""
+    folder.mkdir()
+    path = folder / f"beginning{plain_name(file.shown).suffix}"
+    path.write_bytes(content)
+    return StoredFile(file.parameter, path, sha256(content).hexdigest(), file.shown)
+
+
+def read(part: Part, blocks: int | None = None, *, is_cut: bool = False) -> list[SentencePair]:
+    """The pairs of a part, or of its first blocks; of what is cut off, the end need not be as it should."""
+    pairs: list[SentencePair] = []
+    try:
+        for block in islice(read_blocks(part), blocks):
+            pairs += [record for record in block if isinstance(record, SentencePair)]
+    except InputError:
+        if not is_cut or len(pairs) < BLOCK:
+            raise
+    return pairs
+
+
+def spread(pairs: list[SentencePair]) -> list[SentencePair]:
+    """At most `KEPT` pairs, evenly spread."""
+    return pairs[:: max(1, -(-len(pairs) // KEPT))]
+
+
+def cut(kind: str, begun: Sequence[Beginning]) -> tuple[list[bytes], float]:
+    """The beginnings without their compression, cut where records end, and the share of the files that they are."""
+    if all(one.is_whole for one in begun):
+        return [one.data for one in begun], 1.0
+    whole, consumed = zip(*(unpacked(one.data) for one in begun), strict=True)
+    if kind == "tmx":
+        end = whole[0].rfind(ENTRY_END) + len(ENTRY_END)
+        contents = [whole[0][:end] + b"</body></tmx>"]
+    else:
+        lines = [content.split(b"\n") for content in whole]
+        count = min(len(each) - 1 for each in lines)
+        count -= count % 2 if kind == "alternating" else 0
+        contents = [b"".join(line + b"\n" for line in each[:count]) for each in lines]
+    share = consumed[0] / begun[0].size if begun[0].size else 1.0
+    return contents, share * min(1.0, len(contents[0]) / max(1, len(whole[0])))
+
+
+def unpacked(data: bytes) -> tuple[bytes, int]:
+    """What can be had of a file's first bytes without its compression, and how many of them that took.
+
+    >>> import gzip
+    >>> unpacked(gzip.compress(b"rain"))[0], unpacked(b"rain")
+    (b'rain', (b'rain', 4))
+    """
+    stored = io.BytesIO(data)
+    stream = decompressed(io.BufferedReader(stored))  # type: ignore[arg-type] # typeshed wants a raw file
+    found = b""
+    try:
+        while len(found) < LARGEST and (chunk := stream.read(CHUNK)):
+            found += chunk
+    except (EOFError, OSError, zlib.error, lzma.LZMAError):
+        return found, len(data)  # it is a beginning: it ends early
+    return found, stored.tell()
