@@ -26,10 +26,7 @@ def parameters(config: ModelConfig, vocabulary: int, source_vocabulary: int | No
         frame_size: numbers of a frame, where sources are frames; otherwise 0.
     """
     read = 0 if frame_size else (source_vocabulary or vocabulary)
-    if config.tied:
-        tables = vocabulary + (read if source_vocabulary else 0)
-    else:
-        tables = 2 * vocabulary + read
+    tables = vocabulary + (read if source_vocabulary else 0) if config.tied else 2 * vocabulary + read
     kernel = kernel_of(frame_size * config.frame_stride, config.embedding_size) if frame_size else 0
     below = of_transformer(config) if config.architecture == "transformer" else of_recurrent(config)
     return tables * config.embedding_size + vocabulary + kernel + below

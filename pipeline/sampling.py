@@ -14,7 +14,7 @@ from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, NamedTuple
 
 from pipeline.errors import InputError
 from pipeline.reading.locations import Location
@@ -27,7 +27,7 @@ from pipeline.sources import CorpusConfig, part_of, read_blocks
 LARGEST: Final = 4 << 20  # bytes of a file's beginning
 ALL: Final = 32 << 20  # bytes of all beginnings together
 SMALLEST: Final = 1 << 16
-KEPT: Final = 2000  # pairs of a part, evenly spread over what was read
+KEPT: Final = 4000  # pairs of a part, evenly spread over what was read
 INDEXED: Final = {"parquet", "frames"}  # kinds whose end says where their beginning is
 ENTRY_END: Final = b"</tu>"
 CHUNK: Final = 1 << 16
@@ -57,46 +57,67 @@ def most_of(files: int) -> int:
     return max(SMALLEST, min(LARGEST, ALL // max(1, files)))
 
 
-def sample_package(config: CorpusConfig, split: str, name: str, source: Source) -> Sample:
-    """Pairs of a source that is in no file; the embedded corpus is not rendered whole for it."""
-    part = part_of(config, split, name, source, ())
-    if isinstance(source, WeatherSource) and source.pairs > KEPT:
-        few = source.model_copy(update={"pairs": KEPT})
-        return Sample(part, read(part_of(config, split, name, few, ())), source.pairs, True, 0)
-    pairs = read(part)
-    return Sample(part, spread(pairs), len(pairs), True, 0)
+class Wanted(NamedTuple):
+    """A part of the corpus that a sample is wanted of.
+
+    Args:
+        split: train, dev, test or the name of a further set.
+        name: dotted name of the source, for messages: `corpus.train[0]`.
+        source: that source.
+        files: those of the part; none for a package.
+    """
+
+    split: str
+    name: str
+    source: Source
+    files: tuple[Location, ...] = ()
+
+    def part(self, config: CorpusConfig, stored: tuple[StoredFile, ...] = ()) -> Part:
+        """The part, of some files that stand for its own."""
+        return part_of(config, self.split, self.name, self.source, stored)
 
 
-def sample_files(
-    config: CorpusConfig, split: str, name: str, source: Source, files: Sequence[Location], most: int = LARGEST
-) -> Sample:
-    """Pairs from the beginning of a part's files, of which at most so many bytes are read.
+def sample(config: CorpusConfig, wanted: Wanted, most: int = LARGEST) -> Sample:
+    """Some pairs of a part, for which at most so many bytes of each file are read.
 
     Raises:
         InputError: they cannot be read, or are not the files that are pinned.
         ConnectionError: a server does not answer.
     """
-    begun = [file.begin(most) for file in files]
-    size = sum(one.size for one in begun)
-    if source.kind in INDEXED and not begun[0].is_whole:
-        return sample_indexed(config, split, name, source, files[0], begun[0])
-    contents, share = cut(source.kind, begun)
+    return sample_files(config, wanted, most) if wanted.files else sample_package(config, wanted)
+
+
+def sample_package(config: CorpusConfig, wanted: Wanted) -> Sample:
+    """Pairs of a source that is in no file; the embedded corpus is not rendered whole for it."""
+    part, source = wanted.part(config), wanted.source
+    if isinstance(source, WeatherSource) and source.pairs > KEPT:
+        few = wanted._replace(source=source.model_copy(update={"pairs": KEPT}))
+        return Sample(part, read(few.part(config)), source.pairs, True, 0)
+    pairs = read(part)
+    return Sample(part, spread(pairs), len(pairs), True, 0)
+
+
+def sample_files(config: CorpusConfig, wanted: Wanted, most: int) -> Sample:
+    """Pairs from the beginning of a part's files."""
+    begun = [file.begin(most) for file in wanted.files]
+    kind = wanted.source.kind
+    if kind in INDEXED and not begun[0].is_whole:
+        return sample_indexed(config, wanted, begun[0])
+    contents, share = cut(kind, begun)
     with TemporaryDirectory() as folder:
         stored = tuple(
             stored_in(Path(folder) / str(number), file, content)
-            for number, (file, content) in enumerate(zip(files, contents, strict=True))
+            for number, (file, content) in enumerate(zip(wanted.files, contents, strict=True))
         )
-        part = part_of(config, split, name, source, stored)
+        part = wanted.part(config, stored)
         pairs = read(part, is_cut=share < 1)
-    return Sample(part, spread(pairs), len(pairs) / share, share == 1, size)
+    return Sample(part, spread(pairs), len(pairs) / share, share == 1, sum(one.size for one in begun))
 
 
-def sample_indexed(
-    config: CorpusConfig, split: str, name: str, source: Source, file: Location, begun: Beginning
-) -> Sample:
+def sample_indexed(config: CorpusConfig, wanted: Wanted, begun: Beginning) -> Sample:
     """Pairs of a large Parquet file; none where it must be downloaded first."""
-    stored = StoredFile(file.parameter, begun.path or Path(), "", file.shown)
-    part = part_of(config, split, name, source, (stored,))
+    (file,) = wanted.files
+    part = wanted.part(config, (StoredFile(file.parameter, begun.path or Path(), "", file.shown),))
     if begun.path is None:
         return Sample(part, [], 0, False, begun.size)
     pairs = read(part, 1)  # the digest is asked for at the end alone
@@ -155,7 +176,7 @@ def unpacked(data: bytes) -> tuple[bytes, int]:
     (b'rain', (b'rain', 4))
     """
     stored = io.BytesIO(data)
-    stream = decompressed(io.BufferedReader(stored))  # type: ignore[arg-type] # typeshed wants a raw file
+    stream = decompressed(io.BufferedReader(stored))
     found = b""
     try:
         while len(found) < LARGEST and (chunk := stream.read(CHUNK)):

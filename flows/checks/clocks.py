@@ -5,10 +5,11 @@ import os
 import time
 import urllib.error
 import urllib.request
+from base64 import b64encode
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from importlib import metadata
-from typing import Final
+from typing import Any, Final
 
 from flows.checks.finding import Finding, ok, warning, wrong
 from flows.settings import RetrainConfig
@@ -20,7 +21,9 @@ PATIENCE: Final = 10  # seconds for an answer
 
 def find_servers(config: RetrainConfig) -> Iterator[Finding]:
     """What is to be said of Prefect's server, and of the clock as it and the storage see it."""
-    url = os.environ.get("PREFECT_API_URL", "")
+    from prefect.settings import PREFECT_API_URL  # it takes a second; the environment or a profile says it
+
+    url = PREFECT_API_URL.value()
     if url:
         yield from find_prefect(url)
     if config.registry.startswith("gs://"):
@@ -48,16 +51,21 @@ def find_prefect(url: str) -> Iterator[Finding]:
 
 def fetch(url: str) -> bytes:
     """What a server says, with the key that the environment has for it."""
-    request = urllib.request.Request(url)  # noqa: S310 -- the address is the user's own
-    if key := os.environ.get("PREFECT_API_KEY", ""):
-        request.add_header("Authorization", f"Bearer {key}")
-    elif said := os.environ.get("PREFECT_API_AUTH_STRING", ""):
-        import base64
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_KEY
 
-        request.add_header("Authorization", f"Basic {base64.b64encode(said.encode()).decode()}")
+    request = urllib.request.Request(url)  # noqa: S310 -- the address is the user's own
+    if key := PREFECT_API_KEY.value():
+        request.add_header("Authorization", f"Bearer {shown(key)}")
+    elif pair := PREFECT_API_AUTH_STRING.value():
+        request.add_header("Authorization", f"Basic {b64encode(shown(pair).encode()).decode()}")
     with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
         data: bytes = answer.read()
     return data
+
+
+def shown(secret: Any) -> str:
+    """A setting that Prefect keeps from being printed by accident."""
+    return str(secret.get_secret_value() if hasattr(secret, "get_secret_value") else secret)
 
 
 def find_skew(subject: str, url: str) -> Iterator[Finding]:

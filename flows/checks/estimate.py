@@ -7,6 +7,7 @@ are counted, at the rate that this machine multiplies at, which is measured for 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -27,11 +28,10 @@ PREPARED: Final = 50e-6
 IDENTIFIED: Final = 30e-6
 STARTED: Final = 6.0  # seconds until a Beam job has begun, and ended
 # Share of that rate that training attains, as `make bench SUITE=train` measures it: small products are slower.
-SHARE: Final = 0.5
-LEAST_SHARE, MOST_SHARE = 0.2, 0.7
-SHORT: Final = 2.0  # how much faster 16 bits are where the processor has them, at most
+LEAST_SHARE, MOST_SHARE = 0.2, 0.6
+LEAST_SHORT, MOST_SHORT = 1.2, 1.7  # how much faster 16 bits are where the processor has them
 LEARNED_IN: Final = 30.0  # seconds for TensorFlow's start, the first step and the export
-MATRIX: Final = 1024
+MATRIX: Final = 512
 MEASURED: Final = 0.5  # seconds
 PROCESS: Final = 0.9e9  # bytes that TensorFlow takes for itself
 BEAM: Final = 0.6e9  # bytes of a process with Beam, and for each pair that it shuffles
@@ -115,13 +115,13 @@ def estimate(config: RetrainConfig, samples: Sequence[Sample]) -> Estimate:
     work = flops.of_lengths(model, sizes[0], *lengths[plan.rows].T) * grown * epochs
     text = float(np.average([bytes_of(pair) for pair in pairs], weights=weights)) * read
     longest = lengths[plan.is_short_enough].max(axis=0).tolist()
-    tokens = mean * total
-    kept = min(total, 2 * plan.window_pairs) * (mean.sum() * 4 + 32)
+    tokens = (mean * total).tolist()
+    kept = min(total, 2 * plan.window_pairs) * (float(mean.sum()) * 4 + 32)
     return Estimate(
         pairs=total,
         is_counted=all(sample.is_counted for sample in samples),
-        source_tokens=float(tokens[0]),
-        target_tokens=float(tokens[1]),
+        source_tokens=tokens[0],
+        target_tokens=tokens[1],
         batches=batches,
         steps=config.train.steps,
         epochs=epochs,
@@ -196,8 +196,9 @@ def training(config: RetrainConfig, work: float) -> tuple[float, float]:
     """Fewest and most seconds of so many operations on this machine's processor."""
     rate = product_rate()
     is_short = config.train.precision == "bfloat16" and has_short_products()
-    fewest = work / rate / MOST_SHARE / (SHORT if is_short else 1)
-    return LEARNED_IN / 2 + fewest, 2 * LEARNED_IN + work / rate / LEAST_SHARE / (SHORT * 0.7 if is_short else 1)
+    fewest = work / rate / MOST_SHARE / (MOST_SHORT if is_short else 1)
+    most = work / rate / LEAST_SHARE / (LEAST_SHORT if is_short else 1)
+    return LEARNED_IN / 2 + fewest, 2 * LEARNED_IN + most
 
 
 def product_rate() -> float:
@@ -215,7 +216,7 @@ def product_rate() -> float:
 def has_short_products() -> bool:
     """Whether the processor multiplies bfloat16 faster than float32."""
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as told:
-            return any(flag in told.read() for flag in ("avx512_bf16", "amx_bf16"))
+        told = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return False
+    return any(flag in told for flag in ("avx512_bf16", "amx_bf16"))

@@ -1,6 +1,8 @@
 """Everything that can be known before a night, and what it will cost: `nightshift check`."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 
 from flows.check import LOOKS
 from flows.checks.clocks import find_servers
@@ -9,6 +11,7 @@ from flows.checks.finding import Finding, looked, ok, warning, wrong_input
 from flows.checks.rights import find_rights
 from flows.checks.room import find_room
 from flows.checks.sources import find_sources
+from flows.checks.traces import without_traces
 from flows.settings import RetrainConfig
 from pipeline.errors import InputError
 from pipeline.sampling import Sample
@@ -33,11 +36,13 @@ def examine(config: RetrainConfig, tell: Callable[[Finding], None]) -> tuple[lis
             findings.append(one)
             tell(one)
 
-    hear(looked("corpus", lambda: said(check_corpus(config.corpus))))
+    hear(looked("corpus", partial(check_corpus, config.corpus)))
     hear(find_sources(config.corpus, config.clean, samples))
-    for subject, look in LOOKS:
-        if subject != "corpus":  # whose sources were looked at one by one
-            hear(looked(subject, lambda look=look: said(look(config), "can be used")))
+    registry = [] if "://" in config.registry else [Path(config.registry).expanduser() / config.name]
+    with without_traces(config.workspace / config.name, *registry):
+        for subject, look in LOOKS:
+            if subject != "corpus":  # whose sources were looked at one by one
+                hear(looked(subject, partial(look, config), "can be used"))
     hear(find_rights(config))
     hear(find_servers(config))
     expected: Estimate | None = None
@@ -53,11 +58,6 @@ def examine(config: RetrainConfig, tell: Callable[[Finding], None]) -> tuple[lis
             hear(find_room(config, expected, samples))
             hear(find_lengths(config, expected))
     return findings, expected
-
-
-def said(_: None, words: str = "") -> str:
-    """What there is to tell of a look that did not raise."""
-    return words
 
 
 def find_lengths(config: RetrainConfig, expected: Estimate) -> Iterator[Finding]:

@@ -48,14 +48,14 @@ def wrong_input(error: InputError) -> Finding:
     return wrong(error.parameter, str(error).removeprefix(f"{error.parameter} "))
 
 
-def looked(subject: str, look: Callable[[], str]) -> Iterator[Finding]:
-    """What a function that raises has to say: nothing, if all is well and there is nothing to tell of it."""
+def looked(subject: str, look: Callable[[], None], words: str = "") -> Iterator[Finding]:
+    """What comes of a look that raises where something is wrong; nothing, if all is well and there are no words."""
     try:
-        said = look()
+        look()
     except InputError as error:
         yield wrong_input(error)
     except ConnectionError as error:
         yield wrong(subject, str(error))
     else:
-        if said:
-            yield ok(subject, said)
+        if words:
+            yield ok(subject, words)

@@ -7,13 +7,11 @@ from typing import Final
 from flows.checks.finding import Finding, ok, warning, wrong, wrong_input
 from pipeline.cleaning import CleanConfig
 from pipeline.errors import InputError
-from pipeline.reading.locations import Location
 from pipeline.reading.places import places_of
-from pipeline.reading.source_kinds import Source
 from pipeline.records import SentencePair
 from pipeline.rules.language_id import bundled_model, own_words
 from pipeline.rules.languages import Language, language
-from pipeline.sampling import Sample, most_of, sample_files, sample_package
+from pipeline.sampling import Sample, Wanted, most_of, sample
 from pipeline.sources import CorpusConfig, check_kind, check_source, package_of
 
 JUDGED: Final = 300  # pairs of a part whose languages are looked at
@@ -21,58 +19,53 @@ FEWEST_LETTERS: Final = 12
 FEWEST: Final = 10  # sentences with that many letters
 SHARE: Final = 0.5  # of the probability, from which on a language is the one that a side is in
 
-Files = tuple[Location, ...]
-
 
 def find_sources(config: CorpusConfig, clean: CleanConfig, samples: list[Sample]) -> Iterator[Finding]:
     """What is to be said of each part of the corpus; adds what was read of it to `samples`."""
-    parts: list[tuple[str, str, Source, Files]] = []
+    parts: list[Wanted] = []
     for split, name, source in config.sources():
         try:
             check_kind(config, name, source)
             check_source(name, source, config.languages_of(source))
-            parts += [(split, name, source, ())] if package_of(source) else []
-            parts += [(split, name, source, files) for files in places_of(name, source)]
+            parts += [Wanted(split, name, source)] if package_of(source) else []
+            parts += [Wanted(split, name, source, files) for files in places_of(name, source)]
         except InputError as error:
             yield wrong_input(error)
         except ConnectionError as error:
             yield wrong(name, str(error))
-    most = most_of(sum(len(files) for *_, files in parts))
-    for split, name, source, files in parts:
+    most = most_of(sum(len(wanted.files) for wanted in parts))
+    for wanted in parts:
         try:
-            if files:
-                sample = sample_files(config, split, name, source, files, most)
-            else:
-                sample = sample_package(config, split, name, source)
+            found = sample(config, wanted, most)
         except InputError as error:
             yield wrong_input(error)
         except ConnectionError as error:
-            yield wrong(name, f"{error}; the server is down, or this machine may not reach it")
+            yield wrong(wanted.name, f"{error}; the server is down, or this machine may not reach it")
         else:
-            samples.append(sample)
-            yield ok(name, described(sample))
+            samples.append(found)
+            yield ok(wanted.name, described(found))
             if not config.frame_size:
-                yield from find_languages(config, clean, sample)
+                yield from find_languages(config, clean, found)
 
 
-def described(sample: Sample) -> str:
+def described(found: Sample) -> str:
     """What a part is, in a line."""
-    if not sample.size:
-        return f"{sample.part.location}: {sample.bytes:,} bytes; what is in it shows when it is downloaded"
-    size = f"{sample.size:,.0f} pairs" if sample.is_counted else f"about {sample.size:,.0f} pairs, by its beginning"
-    stored = f" in {sample.bytes:,} bytes" if sample.bytes else ""
-    return f"{sample.part.location}: {size}{stored}"
+    if not found.size:
+        return f"{found.part.location}: {found.bytes:,} bytes; what is in it shows when it is downloaded"
+    size = f"{found.size:,.0f} pairs" if found.is_counted else f"about {found.size:,.0f} pairs, by its beginning"
+    stored = f" in {found.bytes:,} bytes" if found.bytes else ""
+    return f"{found.part.location}: {size}{stored}"
 
 
-def find_languages(config: CorpusConfig, clean: CleanConfig, sample: Sample) -> Iterator[Finding]:
+def find_languages(config: CorpusConfig, clean: CleanConfig, part: Sample) -> Iterator[Finding]:
     """What is to be said of the languages that a part's sides are in; nothing where they are as they should be."""
     expected = [language(label) for label in (config.source_language, config.target_language)]
-    found = [language_of(side, own) for side, own in zip(sides_of(sample.pairs), expected, strict=True)]
+    found = [language_of(side, own) for side, own in zip(sides_of(part.pairs), expected, strict=True)]
     seen = [one or own for one, own in zip(found, (own.code for own in expected), strict=True)]
     are_foreign = [bool(one) and one not in own.kin for one, own in zip(found, expected, strict=True)]
     if not any(are_foreign):
         return
-    subject = sample.part.name
+    subject = part.part.name
     if all(one in other.kin for one, other in zip(seen, reversed(expected), strict=True)):
         allowed = f"{expected[0].code} and then {expected[1].code}: expected reverse: true, or the files changed about"
         yield wrong(subject, f"its sides are in {seen[0]} and then {seen[1]}, not in {allowed}")
