@@ -9,6 +9,7 @@ import io
 import lzma
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
@@ -177,10 +178,8 @@ def unpacked(data: bytes) -> tuple[bytes, int]:
     """
     stored = io.BytesIO(data)
     stream = decompressed(io.BufferedReader(stored))
-    found = b""
-    try:
+    found, consumed = b"", 0
+    with suppress(EOFError, OSError, zlib.error, lzma.LZMAError):  # it is a beginning: it ends early
         while len(found) < LARGEST and (chunk := stream.read(CHUNK)):
-            found += chunk
-    except (EOFError, OSError, zlib.error, lzma.LZMAError):
-        return found, len(data)  # it is a beginning: it ends early
-    return found, stored.tell()
+            found, consumed = found + chunk, stored.tell()
+    return found, consumed

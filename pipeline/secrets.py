@@ -19,9 +19,11 @@ from pipeline.redaction import TELLTALE, is_telltale
 
 VARIABLE: Final = "NIGHTSHIFT_HTTPS_TOKEN_"
 # The same for Prefect's server, which refuses a value by its JSON schema before anything is stored.
+WORDS: Final = "|".join(sorted(TELLTALE))
+CAPITALS: Final = "|".join(sorted(word.title() for word in TELLTALE))
 SCHEMA: Final = (
     r"^(?![a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]*@)"
-    rf"(?!https?://.*[?&;]([^=&;]*[-_.])?([a-zA-Z]*([kK]ey|[tT]oken)|{'|'.join(sorted(TELLTALE))})=)"
+    rf"(?!https?://.*[?&;](?:[^=&;]*(?:{CAPITALS})|(?:[^=&;]*[^a-zA-Z=&;])?(?:{WORDS}))(?![a-z])[^=&;]*=)"
 )
 
 

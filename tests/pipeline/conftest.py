@@ -87,6 +87,7 @@ class WebServer:
     content: bytes = b""
     faults: list = field(default_factory=list)
     ranges: list = field(default_factory=list)  # of the requests so far, None where there was none
+    shown: list = field(default_factory=list)  # the header Authorization of each of them
     address: str = ""
 
 
@@ -99,18 +100,21 @@ def web() -> Iterator[WebServer]:
         def do_GET(self) -> None:
             asked = self.headers.get("Range")
             state.ranges.append(asked)
+            state.shown.append(self.headers.get("Authorization"))
             fault = state.faults.pop(0) if state.faults else None
             if isinstance(fault, int):
                 self.answer(fault, b"")
             elif isinstance(fault, tuple) and fault[0] == "to":
                 self.answer(302, b"", Location=fault[1])
             elif asked and fault != "whole":
-                start, whole = int(asked.removeprefix("bytes=").rstrip("-")), len(state.content)
+                whole = len(state.content)
+                first, _, last = asked.removeprefix("bytes=").partition("-")
+                start, end = int(first), min(int(last or whole), whole - 1)
                 if start >= whole:
                     self.answer(416, b"", **{"Content-Range": f"bytes */{whole}"})
                 else:
-                    span = {"Content-Range": f"bytes {start}-{whole - 1}/{whole}"}
-                    self.answer(206, state.content[start:], fault, **span)
+                    span = {"Content-Range": f"bytes {start}-{end}/{whole}"}
+                    self.answer(206, state.content[start : end + 1], fault, **span)
             else:
                 self.answer(200, state.content, fault)
 

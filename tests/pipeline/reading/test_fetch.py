@@ -1,6 +1,7 @@
 """Downloads over real sockets: broken connections, wrong bytes, wrong addresses, and TLS."""
 
 import hashlib
+import socket
 import ssl
 import subprocess
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,7 +32,7 @@ def bring(web, monkeypatch):
 
 def test_a_file_is_downloaded_once(web, read):
     web.content = CONTENT
-    source = {"kind": "table", "path": f"{web.address}/a.tsv?key=secret", "source": 1, "target": 2, "sha256": SHA256}
+    source = {"kind": "table", "path": f"{web.address}/a.tsv?version=3", "source": 1, "target": 2, "sha256": SHA256}
     assert read(**source) == [SentencePair("one", "eins")] * 100_000
     [part] = parts_of(CorpusConfig(train=[source]))
     assert web.ranges == [None]
@@ -129,7 +130,7 @@ def test_redirects_in_a_circle(web, bring):
 def test_no_server_there(bring, web):
     unused = web.address.rpartition(":")[0] + ":9"
     with pytest.raises(ConnectionError, match="could not be downloaded: the connection broke or could not be made"):
-        bring(f"{unused}/a?key=secret")
+        bring(f"{unused}/a?v=secret")
 
 
 def test_a_file_larger_than_the_disk_is_refused_before_it_comes(web, bring, monkeypatch):
@@ -155,11 +156,10 @@ def test_a_full_disk_leaves_nothing(bring, own_cache):
         ("http://example.com/a.tsv", SHA256, r"path = http://example.com/a.tsv: .*\(only https is spoken\)"),
         ("http://127.0.0.1.example.com/a", SHA256, "only https is spoken"),
         ("ftp://example.com/a.tsv", SHA256, "only https is spoken"),
-        ("https://me:secret@example.com/a?key=secret", SHA256, r"path = https://example.com/a: .*a user name"),
         ("https:///a", SHA256, "it names no host"),
         ("https://[::1/a", SHA256, "it names no host"),
         (
-            "https://example.com/a?key=secret",
+            "https://example.com/a?v=secret",
             "",
             r"train\[0\].sha256 = not given: expected the SHA-256 of https://example",
         ),
@@ -247,3 +247,62 @@ def test_no_redirect_leads_from_https_to_http(bring, secure, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     with pytest.raises(InputError, match=r"expected an address that stays with https \(the server redirects to http:"):
         bring(f"{address}/away")
+
+
+def test_a_server_is_shown_its_own_token_and_no_other(web, bring, monkeypatch):
+    monkeypatch.setenv("NIGHTSHIFT_HTTPS_TOKEN_127_0_0_1", "planted-token")
+    monkeypatch.setenv("NIGHTSHIFT_HTTPS_TOKEN_DATA_EXAMPLE_ORG", "another")
+    web.faults = [("to", web.address.replace("127.0.0.1", "localhost"))]
+    assert bring().path.read_bytes() == CONTENT
+    assert web.shown == ["Bearer planted-token", None]
+
+
+def test_a_netrc_file_has_what_is_no_token(web, bring, tmp_path, monkeypatch):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login ada password planted-word\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert bring().path.read_bytes() == CONTENT
+    assert web.shown == ["Basic YWRhOnBsYW50ZWQtd29yZA=="]
+
+
+def test_a_server_that_refuses_names_the_variable(web, bring):
+    web.faults = [401]
+    with pytest.raises(
+        InputError, match=r"answers 401 Unauthorized; NIGHTSHIFT_HTTPS_TOKEN_127_0_0_1 may hold a token"
+    ):
+        bring()
+
+
+@pytest.fixture
+def begin(web):
+    """The first bytes of the server's file."""
+    web.content = CONTENT
+    return lambda most, sha256=SHA256: WebFile.of("corpus.train[0].path", web.address, sha256).begin(most)
+
+
+def test_the_beginning_of_a_file_takes_one_small_request(web, begin, own_cache):
+    found = begin(7)
+    assert (found.data, found.size, found.path, found.is_whole) == (b"one\tein", len(CONTENT), None, False)
+    assert web.ranges == ["bytes=0-6"]
+    assert list(own_cache.glob("**/*")) == []
+
+
+def test_a_server_that_ignores_ranges_is_not_read_to_its_end(web, begin):
+    web.faults = ["whole"]
+    assert begin(7).data == b"one\tein"
+    assert begin(7).size == len(CONTENT)
+
+
+def test_a_small_file_is_checked_and_a_cached_one_not_asked_for(web, begin, bring):
+    with pytest.raises(InputError, match=rf"expected the file with SHA-256 {'0' * 64} \(its SHA-256 is {SHA256}\)"):
+        begin(len(CONTENT), "0" * 64)
+    stored = bring()
+    assert begin(3).data == b"one"
+    assert begin(3).path == stored.path
+    assert len(web.ranges) == 2
+
+
+def test_a_server_that_is_down_is_told_without_its_query(web, bring):
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}/a.tsv?version=3"
+    with pytest.raises(ConnectionError, match=r"^http://127.0.0.1:\d+/a.tsv could not be read: the connection broke"):
+        WebFile.of("corpus.train[0].path", url, SHA256).begin(7)
