@@ -14,6 +14,7 @@ from prefect.context import refresh_global_settings_context
 from prefect.settings import PREFECT_API_URL
 
 from pipeline.errors import InputError
+from pipeline.redaction import redacted
 
 STARTS_WITHIN = 180.0  # seconds; the first start on a machine creates Prefect's database
 
@@ -50,7 +51,7 @@ def ensure_server() -> None:
         url = f"http://127.0.0.1:{port}/api"
         if not answers(server, url):
             printed.seek(0)
-            said = printed.read().decode(errors="replace")
+            said = redacted(printed.read().decode(errors="replace"))  # it may quote the address of its database
             raise RuntimeError(f"Prefect's temporary server does not answer, exit code {server.poll()}: {said}")
     os.environ["PREFECT_API_URL"] = url
     refresh_global_settings_context()

@@ -30,9 +30,9 @@ class InputError(Exception):
 
     def __str__(self) -> str:
         is_plain = isinstance(self.value, Path) or (isinstance(self.value, str) and self.value)
-        shown = str(self.value) if is_plain else repr(self.value)
-        line = f"{self.parameter} = {shown}: expected {self.allowed}"
-        return redacted(f"{line} ({self.cause})" if self.cause else line)
+        shown = redacted(str(self.value) if is_plain else repr(self.value))
+        line = f"{self.parameter} = {shown}: expected {redacted(self.allowed)}"
+        return f"{line} ({redacted(self.cause)})" if self.cause else line
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"

@@ -15,7 +15,7 @@ from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pipeline.errors import InputError
 from pipeline.reading.locations import Location
@@ -32,6 +32,7 @@ KEPT: Final = 4000  # pairs of a part, evenly spread over what was read
 INDEXED: Final = {"parquet", "frames"}  # kinds whose end says where their beginning is
 ENTRY_END: Final = b"</tu>"
 CHUNK: Final = 1 << 16
+ZSTD: Final = b"\x28\xb5\x2f\xfd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +178,12 @@ def unpacked(data: bytes) -> tuple[bytes, int]:
     (b'rain', (b'rain', 4))
     """
     stored = io.BytesIO(data)
-    stream = decompressed(io.BufferedReader(stored))
+    if data.startswith(ZSTD):  # Arrow, which reads whole files of it, would read far ahead of what it gives
+        import zstandard
+
+        stream: Any = zstandard.ZstdDecompressor().stream_reader(stored, read_size=1 << 13)
+    else:
+        stream = decompressed(io.BufferedReader(stored))
     found, consumed = b"", 0
     with suppress(EOFError, OSError, zlib.error, lzma.LZMAError):  # it is a beginning: it ends early
         while len(found) < LARGEST and (chunk := stream.read(CHUNK)):

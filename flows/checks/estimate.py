@@ -33,9 +33,12 @@ LEAST_SHORT, MOST_SHORT = 1.2, 1.7  # how much faster 16 bits are where the proc
 LEARNED_IN: Final = 30.0  # seconds for TensorFlow's start, the first step and the export
 MATRIX: Final = 512
 MEASURED: Final = 0.5  # seconds
-PROCESS: Final = 0.9e9  # bytes that TensorFlow takes for itself
+PROCESS: Final = 1.1e9  # bytes that TensorFlow takes for itself
 BEAM: Final = 0.6e9  # bytes of a process with Beam, and for each pair that it shuffles
 BEAM_PAIR: Final = 310
+KEY: Final = 16  # bytes of a pair's content hash
+ID: Final = 1.6  # bytes of a token's id, most of which take one or two
+GRAPH: Final = 1e6  # bytes of an exported model beside its weights
 ROW: Final = 60  # bytes of a record in a shard, beside its ids: frame, keys, checksums, origin, lengths
 
 
@@ -127,8 +130,8 @@ def estimate(config: RetrainConfig, samples: Sequence[Sample]) -> Estimate:
         epochs=epochs,
         prepare=preparing(config, read),
         train=training(config, work),
-        data=text * 2 * compressed(pairs) + total * (ROW + float(mean.sum()) * 1.6),
-        model=size.stored_bytes(config.train, count) + 2 * 4 * count,
+        data=text * 2 * compressed(pairs) + read * (KEY + ROW + float(mean.sum()) * ID),
+        model=size.stored_bytes(config.train, count) + 2 * 4 * count + 2 * GRAPH,
         shuffle=text,
         memory=max(PROCESS + kept + size.training_bytes(config.train, count, *longest), BEAM + BEAM_PAIR * read),
         parameters=count,
@@ -175,8 +178,9 @@ def compressed(pairs: Sequence[SentencePair]) -> float:
     """To which share of itself Parquet compresses the text."""
     import pyarrow as pa
 
-    text = "\n".join(side for pair in pairs for side in (pair.source, pair.target)).encode()
-    return float(len(pa.compress(text, codec="zstd", asbytes=True)) / max(1, len(text)))
+    columns = ["".join(pair.source for pair in pairs).encode(), "".join(pair.target for pair in pairs).encode()]
+    small = sum(len(pa.compress(column, codec="zstd", asbytes=True)) for column in columns)
+    return float(small / max(1, sum(map(len, columns))))
 
 
 def preparing(config: RetrainConfig, pairs: float) -> tuple[float, float]:

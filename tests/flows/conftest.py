@@ -219,11 +219,25 @@ def options(tiny: list[str]) -> Any:
     return lambda *more: [part for override in [*tiny, *more] for part in ("--set", override)]
 
 
+PLANTED = {  # what must be found nowhere afterwards, by the variable that holds it
+    "NIGHTSHIFT_TOKEN": "planted/service+word",
+    "NIGHTSHIFT_HTTPS_TOKEN_DATA_EXAMPLE_ORG": "planted/source+word",
+    "PGPASSWORD": "planted/database+word",
+    "PREFECT_API_KEY": "planted/prefect+word",
+}
+
+
+@pytest.fixture(scope="session")
+def planted() -> dict[str, str]:
+    """Secrets in the environment of every night of these tests, by variable."""
+    return PLANTED
+
+
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment of a machine on which nothing ran before: Prefect makes a database of its own."""
     prefect = {"PREFECT_HOME": str(tmp_path_factory.mktemp("prefect"))}
-    return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | prefect
+    return {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")} | PLANTED | prefect
 
 
 @pytest.fixture(scope="session")
