@@ -27,14 +27,14 @@ def find_room(config: RetrainConfig, expected: Estimate, samples: list[Sample]) 
     }
     if "://" not in config.registry:
         needs["registry"] = (Path(config.registry).expanduser(), expected.model / 2)
-    disks: dict[int, float] = {}
-    for subject, (folder, need) in needs.items():
-        there = existing(folder)
-        disk = there.stat().st_dev
-        disks[disk] = disks.get(disk, 0.0) + need  # folders on one disk share what is free
+    disks: dict[int, list[str]] = {}
+    for name, (folder, need) in needs.items():
         if need:
-            yield enough(subject, f"disk of {there}", disks[disk], float(shutil.disk_usage(there).free))
-    yield enough("memory", "memory of the largest process", expected.memory, available())
+            disks.setdefault(existing(folder).stat().st_dev, []).append(name)
+    for names in disks.values():  # folders on one disk share what is free
+        free = shutil.disk_usage(existing(needs[names[0]][0])).free
+        yield enough("disk", f"of {', '.join(names)}", sum(needs[name][1] for name in names), float(free))
+    yield enough("memory", "of the largest process", expected.memory, available())
 
 
 def enough(subject: str, what: str, need: float, free: float) -> Finding:

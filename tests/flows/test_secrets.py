@@ -43,7 +43,7 @@ def test_a_night_leaves_no_secret(night, environment, planted, tmp_path_factory)
     assert {path: found for path, data in left.items() if (found := found_in(data, planted.values()))} == {}
     assert found_in((run.stdout + run.stderr).encode(), planted.values()) == []
     names = {path.name for path in left}
-    assert {"manifest.json", "report.html", "card.md", "prefect.db"} <= names
+    assert {"manifest.json", "report.html", "model_card.md", "prefect.db"} <= names
     database = b"".join(data for path, data in left.items() if path.name.startswith("prefect.db"))
     assert b"weather-en-fr" in database  # it is there that a run's parameters and artifacts are
 

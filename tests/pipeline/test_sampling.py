@@ -4,6 +4,7 @@ import bz2
 import gzip
 import lzma
 from functools import partial
+from random import Random
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,7 +18,8 @@ from pipeline.records import SentencePair
 from pipeline.sampling import Wanted, sample
 from pipeline.sources import CorpusConfig
 
-LINES = [f"sentence number {number * 7919 % 30_000:05} of the source" for number in range(30_000)]
+chance = Random(1)
+LINES = [f"sentence {chance.getrandbits(48):012x} of the source" for _ in range(30_000)]
 PAIRS = [(line, f"Satz {line[9:-14]} des Ziels") for line in LINES]
 TSV = "".join(f"{source}\t{target}\n" for source, target in PAIRS).encode()
 MOST = 100_000  # bytes
