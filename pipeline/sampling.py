@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
@@ -28,7 +29,7 @@ from pipeline.sources import CorpusConfig, part_of, read_blocks
 LARGEST: Final = 4 << 20  # bytes of a file's beginning
 ALL: Final = 32 << 20  # bytes of all beginnings together
 SMALLEST: Final = 1 << 16
-KEPT: Final = 4000  # pairs of a part, evenly spread over what was read
+KEPT: Final = 4000  # pairs of a part, from all that was read of it
 INDEXED: Final = {"parquet", "frames"}  # kinds whose end says where their beginning is
 ENTRY_END: Final = b"</tu>"
 CHUNK: Final = 1 << 16
@@ -149,8 +150,9 @@ def read(part: Part, blocks: int | None = None, *, is_cut: bool = False) -> list
 
 
 def spread(pairs: list[SentencePair]) -> list[SentencePair]:
-    """At most `KEPT` pairs, evenly spread."""
-    return pairs[:: max(1, -(-len(pairs) // KEPT))]
+    """At most `KEPT` pairs, always the same, drawn by chance: corpora have rhythms, such as long and short by turns."""
+    places = range(len(pairs))
+    return [pairs[place] for place in sorted(Random(0).sample(places, min(KEPT, len(pairs))))]
 
 
 def cut(kind: str, begun: Sequence[Beginning]) -> tuple[list[bytes], float]:

@@ -57,15 +57,15 @@ def test_the_size_follows_from_the_beginning(sampled, pack, tolerance):
     assert found.size == pytest.approx(30_000, rel=tolerance)
     assert not found.is_counted
     assert found.bytes == len(pack(TSV))
-    assert found.pairs[0] == SentencePair(*PAIRS[0])
     assert set(found.pairs) <= {SentencePair(*pair) for pair in PAIRS}
 
 
 def test_a_small_file_is_counted(sampled):
     found = sampled({"a.tsv": TSV}, len(TSV), kind="table", path="a.tsv", source=1, target=2)
     assert (found.size, found.is_counted) == (30_000, True)
-    assert len(found.pairs) == 3750  # every eighth, as no more than 4,000 are kept
-    assert found.pairs[:2] == [SentencePair(*PAIRS[0]), SentencePair(*PAIRS[8])]
+    assert len(found.pairs) == sampling.KEPT
+    kept = set(found.pairs)
+    assert 1900 < sum(SentencePair(*pair) in kept for pair in PAIRS[::2]) < 2100  # whatever rhythm the lines have
 
 
 def test_two_files_are_cut_at_the_same_line(sampled):
@@ -93,7 +93,7 @@ def test_a_translation_memory_is_cut_between_entries(sampled):
     data = f'<?xml version="1.0"?><tmx version="1.4"><header/><body>{entries}</body></tmx>'.encode()
     found = sampled({"a.tmx": data}, kind="tmx", path="a.tmx")
     assert found.size == pytest.approx(5000, rel=0.02)
-    assert found.pairs[0] == SentencePair(*PAIRS[0])
+    assert set(found.pairs) <= {SentencePair(*pair) for pair in PAIRS[:5000]}
 
 
 def test_parquet_knows_its_size(sampled, tmp_path):
@@ -102,7 +102,8 @@ def test_parquet_knows_its_size(sampled, tmp_path):
     data = (tmp_path / "made.parquet").read_bytes()
     found = sampled({"a.parquet": data}, 1000, kind="parquet", path="a.parquet")
     assert (found.size, found.is_counted, found.bytes) == (30_000, True, len(data))
-    assert found.pairs == [SentencePair(*pair) for pair in PAIRS[:4096:2]]
+    assert len(found.pairs) == sampling.KEPT
+    assert set(found.pairs) <= {SentencePair(*pair) for pair in PAIRS[:4096]}
 
 
 def test_the_embedded_corpus_is_not_rendered_whole():
