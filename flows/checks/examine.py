@@ -57,6 +57,8 @@ def examine(config: RetrainConfig, tell: Callable[[Finding], None]) -> tuple[lis
         else:
             hear(find_room(config, expected, samples))
             hear(find_lengths(config, expected))
+    elif training:
+        hear(iter([warning("estimate", "none before the training text is downloaded")]))
     return findings, expected
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.reading import cloud_files
+from pipeline.reading.parts import Beginning
 from pipeline.records import SentencePair
 from pipeline.sources import CorpusConfig, check_sources, parts_of
 from pipeline.storage import open_storage
@@ -27,6 +28,17 @@ def test_an_object_is_read_and_not_downloaded_again(bucket, read, own_cache, mon
     assert part.digest == hashlib.sha256(stored).hexdigest()
     monkeypatch.setattr(cloud_files.Objects, "copy", None)  # who downloads now fails
     assert read(**table(f"{bucket}/web/a.tsv.gz")) == [SentencePair("one", "eins")]
+
+
+def test_the_beginning_of_an_object_is_not_kept(bucket, own_cache):
+    storage = open_storage(bucket)
+    storage.write("a.tsv", b"one\teins\n")
+    storage.write("empty.tsv", b"")
+    [found], [empty] = (cloud_files.cloud_files("corpus", f"{bucket}/{name}.tsv") for name in ("a", "empty"))
+    assert found.begin(3) == Beginning(b"one", 9)
+    assert found.begin(100) == Beginning(b"one\teins\n", 9)
+    assert empty.begin(100) == Beginning(b"", 0)
+    assert list(own_cache.glob("**/*")) == []
 
 
 def test_a_changed_object_is_downloaded(bucket, read):
