@@ -1,7 +1,7 @@
 """What a night will cost, worked out from a sample of its text: steps, time, disk and memory.
 
 Nothing is trained for it but a vocabulary on the sample. The time of a training is that of its matrix products, which
-are counted, at the rate that this machine multiplies at, which is measured for half a second.
+are counted, at the rate that this machine multiplies at, which is measured for a second: beside other work it is lower.
 """
 
 import time
@@ -32,7 +32,7 @@ LEAST_SHARE, MOST_SHARE = 0.2, 0.6
 LEAST_SHORT, MOST_SHORT = 1.2, 1.7  # how much faster 16 bits are where the processor has them
 LEARNED_IN: Final = 30.0  # seconds for TensorFlow's start, the first step and the export
 MATRIX: Final = 512
-MEASURED: Final = 0.5  # seconds
+MEASURED: Final = 1.0  # seconds
 PROCESS: Final = 1.1e9  # bytes that TensorFlow takes for itself
 BEAM: Final = 0.6e9  # bytes of a process with Beam, and for each pair that it shuffles
 BEAM_PAIR: Final = 310
