@@ -6,13 +6,23 @@ from model.devices import check_devices
 from model.predecessor import predecessor_of, vectors_records, within
 from model.registry import Registry
 from pipeline.errors import InputError
-from pipeline.running.beam_options import check_beam
+from pipeline.running.beam_checks import check_beam
 from pipeline.sources import check_sources, origin_of
 from pipeline.stage import make_folder
+from pipeline.storage import open_storage
 
 
 def check(config: RetrainConfig) -> None:
-    """Raises `InputError` for sources, devices, models and files that cannot be used, and places not to be written."""
+    """Raises `InputError` for what `check_without_writing` finds, and for places that cannot be written."""
+    check_without_writing(config)
+    if config.beam.is_elsewhere and config.beam.exchange:
+        open_storage(config.beam.exchange, "beam.exchange").check_writable()
+    Registry(config.registry, config.name).check_writable()
+    make_folder(config.workspace / config.name)
+
+
+def check_without_writing(config: RetrainConfig) -> None:
+    """Raises `InputError` for sources, devices, runners, models and files that cannot be used."""
     check_sources(config.corpus)
     check_weights(config)
     check_promotion(config)
@@ -20,8 +30,6 @@ def check(config: RetrainConfig) -> None:
     vectors_records(config.train)
     predecessor_of(within(config.train, config.registry, config.name), {})
     check_beam(config.beam)
-    Registry(config.registry, config.name).check_writable()
-    make_folder(config.workspace / config.name)
 
 
 def check_weights(config: RetrainConfig) -> None:

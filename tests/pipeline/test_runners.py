@@ -241,6 +241,6 @@ def test_a_job_that_runs_elsewhere_is_cancelled_with_its_flow(portable):
         time.sleep(2)  # the worker goes on for that long
     finally:
         signal.signal(signal.SIGUSR1, before)
-    with grpc.insecure_channel(portable.options["job_endpoint"]) as channel:
+    with grpc.insecure_channel(portable.portable.job_endpoint) as channel:
         jobs = beam_job_api_pb2_grpc.JobServiceStub(channel).GetJobs(beam_job_api_pb2.GetJobsRequest()).job_info
     assert [job.state for job in jobs].count(beam_job_api_pb2.JobState.CANCELLED) == 1
