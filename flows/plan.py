@@ -106,6 +106,8 @@ def places(config: RetrainConfig) -> Iterator[str]:
     if given.is_elsewhere and given.exchange:
         prefix = f"{given.exchange.rstrip('/')}/{config.name}"
         yield row("exchange", f"{prefix}: copies of what workers read and write")
+    elif given.is_elsewhere:
+        yield row("exchange", f"none: workers must see {config.workspace.absolute()} as this machine does")
     if given.runner == "dataflow":
         yield row("Dataflow", given.dataflow.temp_location)
         if given.dataflow.staging_location:

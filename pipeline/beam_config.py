@@ -32,11 +32,13 @@ class BeamConfig(Frozen):
         description="gs://bucket/prefix by which workers elsewhere get and give files; empty: they see the workspace, "
         "on a file system that they share with this machine.",
     )
-    dataflow: DataflowConfig = DataflowConfig()
-    flink: FlinkConfig = FlinkConfig()
-    spark: SparkConfig = SparkConfig()
-    portable: PortableConfig = PortableConfig()
-    environment: EnvironmentConfig = EnvironmentConfig()
+    dataflow: DataflowConfig = Field(DataflowConfig(), description="What Dataflow is told.")
+    flink: FlinkConfig = Field(FlinkConfig(), description="What Flink is told.")
+    spark: SparkConfig = Field(SparkConfig(), description="What Spark is told.")
+    portable: PortableConfig = Field(PortableConfig(), description="Where another runner's job server is.")
+    environment: EnvironmentConfig = Field(
+        EnvironmentConfig(), description="In what flink, spark and portable run our functions."
+    )
     options: dict[str, Option] = Field(
         {}, description="Any other Beam option by its name, such as {experiments: [shuffle_mode=service]}."
     )

@@ -71,8 +71,8 @@ class SharedFolders(Exchange):
     """Everybody sees the same files."""
 
     def location(self, path: Path) -> str:
-        """The path itself."""
-        return str(path)
+        """The path itself, as it is from every folder: workers have another one than this process."""
+        return str(path.absolute())
 
     def give(self, files: Iterable[Path]) -> None:
         """They are there."""

@@ -45,7 +45,7 @@ class Job(beam.Pipeline):
         result = super().run(test_runner_api)
         try:
             self.follow(result)
-        except (KeyboardInterrupt, SystemExit):
+        except BaseException:  # an interruption, a time-out, a service that answers no more
             result.cancel()  # nobody would wait for it, and it may cost money
             raise
         if self.is_on_dataflow and result.state != PipelineState.DONE:
@@ -82,7 +82,8 @@ def failure_of(result: Any) -> str:
     from apache_beam.runners.dataflow.dataflow_runner import DataflowRunner
 
     DataflowRunner.poll_for_job_completion(result._runner, result, None)
-    return f"Dataflow job {result.job_id()} ended as {result.state}: {result._runner.last_error_msg}"
+    said = result._runner.last_error_msg or "its page in the console may say why"
+    return f"Dataflow job {result.job_id()} ended as {result.state}: {said}"
 
 
 @contextmanager

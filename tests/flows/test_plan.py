@@ -149,6 +149,15 @@ def test_dataflow_is_told_with_its_options_places_and_packages_and_no_secret(tmp
     assert found["training"] == ["multi_worker: the cluster that TF_CONFIG describes"]
 
 
+def test_workers_without_an_exchange_must_see_the_workspace(tmp_path: Path) -> None:
+    runner = "beam={runner: spark, spark: {master: yarn, job_endpoint: 'jobs:1'}, environment: {kind: loopback}}"
+    found = sections(runner)
+    assert (
+        found["writes"][-1] == f"exchange            none: workers must see {tmp_path}/workspace as this machine does"
+    )
+    assert found["workers need"][0] == "our code where they run: loopback"
+
+
 @pytest.mark.parametrize(
     ("override", "line"),
     [

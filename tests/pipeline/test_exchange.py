@@ -53,6 +53,7 @@ def nights(folder: Path, beam: BeamConfig):
     return made
 
 
+@pytest.mark.slow
 def test_all_bytes_are_those_that_one_machine_makes(by_bucket, bucket, elsewhere, tmp_path, monkeypatch, caplog):
     before = set(elsewhere.iterdir())
     monkeypatch.chdir(tmp_path)

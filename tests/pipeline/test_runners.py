@@ -248,3 +248,13 @@ def test_a_job_that_runs_elsewhere_is_cancelled_with_its_flow(portable, tmp_path
     with grpc.insecure_channel(portable.portable.job_endpoint) as channel:
         jobs = beam_job_api_pb2_grpc.JobServiceStub(channel).GetJobs(beam_job_api_pb2.GetJobsRequest()).job_info
     assert [job.state for job in jobs].count(beam_job_api_pb2.JobState.CANCELLED) == 1
+
+
+def test_a_job_server_has_several_processes_work(portable, tmp_path):
+    with open_pipeline(portable, stage="clean", pairs=60) as job:
+        numbers = job | beam.Create(range(60)) | beam.Reshuffle()
+        _ = numbers | beam.Map(lambda number: (os.getpid(), number)) | beam.GroupByKey() | beam.Map(note, tmp_path)
+    found = notes(tmp_path)
+    assert len(found) == 3
+    assert str(os.getpid()) not in found
+    assert sorted(int(number) for text in found.values() for number in text.split()) == list(range(60))

@@ -6,7 +6,7 @@ have nothing of this machine but what the bucket holds.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -19,6 +19,7 @@ from apache_beam.portability import common_urns
 from apache_beam.portability.api import beam_job_api_pb2 as jobs
 from apache_beam.portability.api import beam_job_api_pb2_grpc, beam_runner_api_pb2, endpoints_pb2
 from apache_beam.runners.portability.portable_runner import PortableMetrics
+from google.cloud.dataflow_v1beta3 import JobState
 
 from pipeline.beam_config import BeamConfig
 from pipeline.storage import open_storage
@@ -39,12 +40,18 @@ class Dataflow:
         requests: the bodies of requests for new jobs.
         authorizations: what all requests showed.
         pipelines: what was staged for each job.
+        jobs: their numbers.
+        wanted: the states that jobs were asked to go into.
+        cancel: ends a job.
         config: with which jobs come here.
     """
 
     requests: list[dict[str, Any]] = field(default_factory=list)
     authorizations: set[str] = field(default_factory=set)
     pipelines: list[bytes] = field(default_factory=list)
+    jobs: list[str] = field(default_factory=list)
+    wanted: list[str] = field(default_factory=list)
+    cancel: Callable[[str], None] = print
     config: BeamConfig = field(default_factory=BeamConfig)
 
 
@@ -69,6 +76,10 @@ class Runner:
     def state(self, job: str) -> str:
         """How a job stands, in Dataflow's words."""
         return STATES.get(self.server.GetState(jobs.GetJobStateRequest(job_id=job)).state, "JOB_STATE_RUNNING")
+
+    def cancel(self, job: str) -> None:
+        """Ends a job, as people do on its page in the console too."""
+        self.server.Cancel(jobs.CancelJobRequest(job_id=job))
 
     def metrics(self, job: str) -> list[dict[str, Any]]:
         """What was counted, as Dataflow tells it: each counter once as it stands and once as it is sure."""
@@ -116,7 +127,15 @@ def dataflow(portable: BeamConfig, bucket: str, monkeypatch: pytest.MonkeyPatch)
                     r"gs://([^/]+)(/)(.*)", body["environment"]["sdkPipelineOptions"]["options"]["pipelineUrl"]
                 ).groups()
                 service.pipelines.append(open_storage(f"gs://{bucket}").read(name).data)
-                self.answer(self.job(runner.start(service.pipelines[-1]), "JOB_STATE_PENDING"))
+                service.jobs.append(runner.start(service.pipelines[-1]))
+                self.answer(self.job(service.jobs[-1], "JOB_STATE_PENDING"))
+
+            def do_PUT(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                service.wanted.append(JobState(body["requestedState"]).name)
+                job = self.path.partition("?")[0].rpartition("/")[2]
+                runner.cancel(job)
+                self.answer(self.job(job, runner.state(job)))
 
             def do_GET(self) -> None:
                 job, _, what = self.path.partition("?")[0].rpartition("/jobs/")[2].partition("/")
@@ -150,6 +169,7 @@ def dataflow(portable: BeamConfig, bucket: str, monkeypatch: pytest.MonkeyPatch)
         server.daemon_threads = True
         thread = Thread(target=server.serve_forever, args=[0.02])
         thread.start()
+        service.cancel = runner.cancel
         service.config = BeamConfig(
             runner="dataflow",
             exchange=f"{bucket}/exchange",

@@ -3,7 +3,10 @@
 import base64
 import bz2
 import json
+import os
 import re
+import signal
+import time
 import zlib
 from importlib import metadata
 from pathlib import Path
@@ -105,3 +108,36 @@ def test_workers_with_other_packages_are_refused_before_they_work(dataflow, monk
     expected = rf"workers = numpy {re.escape(metadata.version('numpy'))}: expected numpy 0.1"
     with pytest.raises(InputError, match=expected), open_pipeline(dataflow.config, stage="clean", pairs=1) as job:
         _ = job | beam.Create([1])
+
+
+def tell_and_wait(number: int, process: int, go_on: Path) -> None:
+    """Says that the job is at work, and works until it is told otherwise."""
+    if not go_on.exists():
+        os.kill(process, signal.SIGUSR1)
+    while not go_on.exists():
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("by", ["its flow", "somebody else"])
+def test_a_job_that_is_cancelled_is_none_that_is_done(dataflow, tmp_path, by):
+    go_on = tmp_path / "go on"
+
+    def end(*_):
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # once is enough
+        if by == "its flow":
+            raise KeyboardInterrupt
+        dataflow.cancel(dataflow.jobs[-1])
+
+    before = signal.signal(signal.SIGUSR1, end)
+    expected = KeyboardInterrupt if by == "its flow" else RuntimeError
+    try:
+        with pytest.raises(expected) as caught, open_pipeline(dataflow.config, stage="clean", pairs=1) as job:
+            _ = job | beam.Create([1]) | beam.Reshuffle() | beam.Map(tell_and_wait, os.getpid(), go_on)
+    finally:
+        go_on.touch()
+        signal.signal(signal.SIGUSR1, before)
+    if by == "its flow":
+        assert dataflow.wanted == ["JOB_STATE_CANCELLED"]
+    else:
+        said = f"Dataflow job {dataflow.jobs[-1]} ended as CANCELLED: its page in the console may say why"
+        assert (dataflow.wanted, str(caught.value)) == ([], said)
