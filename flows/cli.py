@@ -150,13 +150,13 @@ def data(preset: str | None, file: Path | None, overrides: tuple[str, ...], *, w
 @cli.command(cls=ManPage)
 @configured
 def plan(preset: str | None, file: Path | None, overrides: tuple[str, ...]) -> None:
-    """Show what a night would do, read, write and cost in machines, without starting it.
+    """Show what a night would do, and start nothing.
 
         nightshift plan --preset weather
         nightshift plan --config night.yaml --set beam.runner=dataflow
 
-    Which stages would run and why, the options that Beam would be given, the packages that workers must have, what
-    would be read and written where, and on what the training would run. Nothing is written, downloaded or started.
+    Which stages would run and why, what would be read and written where, the options that Beam would be given, the
+    packages that workers must have, and on what the training would run. Nothing is written or downloaded either.
     """
     from flows.plan import describe_plan
     from flows.settings import load
