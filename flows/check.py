@@ -9,14 +9,21 @@ from model.devices import check_devices
 from model.predecessor import predecessor_of, vectors_records, within
 from model.registry import CHAMPION, Registry
 from pipeline.errors import InputError
-from pipeline.running.beam_options import check_beam
+from pipeline.running.beam_checks import check_beam
 from pipeline.sources import check_sources, origin_of
 from pipeline.stage import make_folder
+from pipeline.storage import open_storage
 
 
 def check(config: RetrainConfig) -> None:
-    """Raises `InputError` for sources, devices, models and files that cannot be used, and places not to be written."""
+    """Raises `InputError` for what `check_without_writing` finds, and for places that cannot be written."""
     for _, look in LOOKS:
+        look(config)
+
+
+def check_without_writing(config: RetrainConfig) -> None:
+    """Raises `InputError` for sources, devices, runners, models and files that cannot be used."""
+    for _, look in READING:
         look(config)
 
 
@@ -63,6 +70,12 @@ def check_runner(config: RetrainConfig) -> None:
     check_beam(config.beam)
 
 
+def check_exchange(config: RetrainConfig) -> None:
+    """Raises `InputError` for a bucket that files cannot go by to workers elsewhere."""
+    if config.beam.is_elsewhere and config.beam.exchange:
+        open_storage(config.beam.exchange, "beam.exchange").check_writable()
+
+
 def check_registry(config: RetrainConfig) -> None:
     """Raises `InputError` for a registry of a newer format, or one that cannot be read and written."""
     registry = Registry(config.registry, config.name)
@@ -75,14 +88,20 @@ def check_workspace(config: RetrainConfig) -> None:
     make_folder(config.workspace / config.name)
 
 
+Look = Callable[[RetrainConfig], None]
+
 # What to look at, in this order: the name by which people know it, and what raises where it cannot be used.
-LOOKS: Final[tuple[tuple[str, Callable[[RetrainConfig], None]], ...]] = (
+READING: Final[tuple[tuple[str, Look], ...]] = (
     ("corpus", check_corpus),
     ("train.weights", check_weights),
     ("promotion", check_promotion),
     ("train", check_training),
     ("train.warm_start", check_predecessor),
     ("beam", check_runner),
+)
+LOOKS: Final = (
+    *READING,
+    ("beam.exchange", check_exchange),
     ("registry", check_registry),
     ("workspace", check_workspace),
 )

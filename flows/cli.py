@@ -170,6 +170,23 @@ def data(preset: str | None, file: Path | None, overrides: tuple[str, ...], *, w
     click.echo(describe_data(load(preset, file, overrides), with_rejects=with_rejects))
 
 
+@cli.command(cls=ManPage)
+@configured
+def plan(preset: str | None, file: Path | None, overrides: tuple[str, ...]) -> None:
+    """Show what a night would do, and start nothing.
+
+        nightshift plan --preset weather
+        nightshift plan --config night.yaml --set beam.runner=dataflow
+
+    Which stages would run and why, what would be read and written where, the options that Beam would be given, the
+    packages that workers must have, and on what the training would run. Nothing is written or downloaded either.
+    """
+    from flows.plan import describe_plan
+    from flows.settings import load
+
+    click.echo(describe_plan(load(preset, file, overrides)))
+
+
 def registered(command: Callable[..., None]) -> Callable[..., None]:
     """Adds the options that say which registered version is used."""
     command = click.option("--model", default="champion", show_default=True, help="A version's number, or an alias.")(
@@ -198,7 +215,7 @@ def registered(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True, help="Of what is drawn.")
 @click.option(
     "--runner",
-    type=click.Choice(["local", "flink", "dataflow", "portable"]),
+    type=click.Choice(["local", "dataflow", "flink", "spark", "portable"]),
     help="Translate --input as a Beam job; both files may be gs://bucket/name.",
 )
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Of the job: beam.workers=4, workspace=w.")
@@ -225,7 +242,8 @@ def translate(
         nightshift translate --attention picture.png "Light rain in the evening."
         nightshift translate --runner local --set beam.workers=4 --input gs://bucket/news.en --output gs://bucket/news.fr
 
-    A score is the log-probability divided by the length penalty. Workers of a runner elsewhere must see the workspace.
+    A score is the log-probability divided by the length penalty. Workers of a runner elsewhere get the files by
+    beam.exchange, or must see the workspace.
     """
     from flows import translating, translating_job, use
 

@@ -30,7 +30,7 @@ def translate_by_job(
     """
     source, target = check(text, options)
     config = configured(runner, overrides)
-    from pipeline.running.beam_options import check_beam
+    from pipeline.running.beam_checks import check_beam
 
     check_beam(config.beam)
     from model.registry import EXPORT, EXPORTED, Registry, resolve_name

@@ -5,8 +5,10 @@ from typing import Literal
 from pydantic import Field
 
 from pipeline.config import Frozen
+from pipeline.runner_config import Bucket, DataflowConfig, EnvironmentConfig, FlinkConfig, PortableConfig, SparkConfig
 from pipeline.running.cores import usable_cores
 
+Runner = Literal["local", "dataflow", "flink", "spark", "portable"]
 Option = str | int | float | bool | list[str]
 
 PAIRS_FOR_SEVERAL_PROCESSES = 50_000  # below that their start costs more than they save
@@ -15,9 +17,9 @@ PAIRS_FOR_SEVERAL_PROCESSES = 50_000  # below that their start costs more than t
 class BeamConfig(Frozen):
     """How Beam jobs run; the result is the same for every value."""
 
-    runner: Literal["local", "flink", "dataflow", "portable"] = Field(
+    runner: Runner = Field(
         "local",
-        description="local: this machine; flink, dataflow: that service; portable: a job server that options names.",
+        description="local: this machine; dataflow, flink, spark: that service; portable: any Beam job server.",
     )
     workers: int = Field(
         0,
@@ -25,16 +27,31 @@ class BeamConfig(Frozen):
         le=64,
         description="Processes of the local runner; 1: none but this one; 0: as few or many as suit the job.",
     )
-    options: dict[str, Option] = Field(
-        {},
-        description="Any other Beam option by its name, such as {region: europe-west1, temp_location: 'gs://bucket/tmp'}.",
+    exchange: Bucket = Field(
+        "",
+        description="gs://bucket/prefix by which workers elsewhere get and give files; empty: they see the workspace, "
+        "on a file system that they share with this machine.",
     )
-
+    dataflow: DataflowConfig = Field(DataflowConfig(), description="What Dataflow is told.")
+    flink: FlinkConfig = Field(FlinkConfig(), description="What Flink is told.")
+    spark: SparkConfig = Field(SparkConfig(), description="What Spark is told.")
+    portable: PortableConfig = Field(PortableConfig(), description="Where another runner's job server is.")
+    environment: EnvironmentConfig = Field(
+        EnvironmentConfig(), description="In what flink, spark and portable run our functions."
+    )
+    options: dict[str, Option] = Field(
+        {}, description="Any other Beam option by its name, such as {experiments: [shuffle_mode=service]}."
+    )
     decode_from: int = Field(
         20_000,
         ge=0,
         description="Sentences from which on a set is translated by a Beam job to be scored; fewer without one.",
     )
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether jobs run on machines that may not see the files of this one."""
+        return self.runner != "local"
 
     def processes(self, pairs: int) -> int:
         """With how many processes the local runner does a job of this many pairs.

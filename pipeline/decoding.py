@@ -8,7 +8,6 @@ an answer; there is no shuffle; and a part that is written need not be translate
 """
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import apache_beam as beam
@@ -21,6 +20,7 @@ from pipeline.batching import batches
 from pipeline.pairs import write_table
 from pipeline.quiet import tensorflow_quietly
 from pipeline.running.counters import count
+from pipeline.worker_files import reading, reading_folder, writing
 
 TRANSLATIONS: Final = pa.schema([("number", pa.int64()), ("sentence", pa.large_string()), ("text", pa.large_string())])
 
@@ -43,11 +43,11 @@ class ServedModel(ModelHandler[Part, Answers, Any]):
     """Asks the signature `translate` of a SavedModel: strings in, strings out.
 
     Args:
-        saved_model: its folder.
+        saved_model: its folder, as workers call it; see `exchange`.
         batch_size: sentences translated at a time, at most.
     """
 
-    def __init__(self, saved_model: Path, batch_size: int) -> None:
+    def __init__(self, saved_model: str, batch_size: int) -> None:
         super().__init__()
         self.saved_model = saved_model
         self.batch_size = batch_size
@@ -57,7 +57,8 @@ class ServedModel(ModelHandler[Part, Answers, Any]):
         with tensorflow_quietly():
             import tensorflow as tf
             import tensorflow_text  # noqa: F401 - whose operations are in the model
-        return tf.saved_model.load(str(self.saved_model))
+        with reading_folder(self.saved_model) as folder:
+            return tf.saved_model.load(str(folder))
 
     def run_inference(
         self, batch: Sequence[Part], model: Any, inference_args: dict[str, Any] | None = None
@@ -85,12 +86,12 @@ class TranslateParts(beam.PTransform):
     """Translates the parts of these names.
 
     Args:
-        saved_model: folder of the model.
-        folder: where the sentences are and the translations go.
+        saved_model: folder of the model, as workers call it.
+        folder: where the sentences are and the translations go, likewise.
         batch_size: sentences translated at a time, at most.
     """
 
-    def __init__(self, saved_model: Path, folder: Path, batch_size: int) -> None:
+    def __init__(self, saved_model: str, folder: str, batch_size: int) -> None:
         super().__init__()
         self.saved_model = saved_model
         self.folder = folder
@@ -105,14 +106,16 @@ class TranslateParts(beam.PTransform):
         )
 
 
-def read_part(name: str, folder: Path) -> Part:
+def read_part(name: str, folder: str) -> Part:
     """The sentences of a part."""
-    return Part(name, pq.read_table(folder / "sentences" / name)["sentence"].to_pylist())
+    with reading(f"{folder}/sentences/{name}") as path:
+        return Part(name, pq.read_table(path)["sentence"].to_pylist())
 
 
-def write_part(answers: Answers, folder: Path) -> str:
+def write_part(answers: Answers, folder: str) -> str:
     """Writes the translations of a part in the order of its sentences."""
     columns = zip(*sorted(answers.rows), strict=True)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, TRANSLATIONS, strict=True)]
-    write_table(folder / "translations" / answers.name, pa.table(arrays, schema=TRANSLATIONS))
+    with writing(f"{folder}/translations/{answers.name}") as path:
+        write_table(path, pa.table(arrays, schema=TRANSLATIONS))
     return answers.name

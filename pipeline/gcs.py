@@ -20,6 +20,7 @@ from pipeline.errors import InputError
 from pipeline.storage import ABSENT, Conflict, Storage, Stored, check_name, partial_of, probe_name
 
 LOCATION: Final = re.compile(r"gs://(?P<bucket>[a-z0-9][a-z0-9._-]{1,220}[a-z0-9])(/(?P<prefix>.*))?")
+READ_AHEAD: Final = 2**20  # bytes fetched at least where parts of a file are read
 LARGEST_WRITE: Final = 8 * 2**20  # bytes that the client sends as one request: the only kind sure to be conditional
 WRITER: Final = "writer"
 
@@ -139,6 +140,16 @@ class GcsStorage(Storage):
                 return set(self.bucket.test_iam_permissions(asked))
             except api.NotFound:  # the bucket is there, so it is the question that is not known: emulators
                 return None
+
+    def open(self, name: str) -> Any:
+        """A file to read parts of: only what is asked for is downloaded."""
+        return self._blob(name).open("rb", chunk_size=READ_AHEAD, retry=DEFAULT_RETRY)
+
+    def checksums(self, prefix: str) -> dict[str, str]:
+        """CRC-32C of all files at any depth below a folder, in Base64, by name."""
+        with self._clear_errors():
+            listed = self._list(prefix=self._folder(prefix))
+            return {blob.name.removeprefix(self.prefix): blob.crc32c for blob in listed if not blob.name.endswith("/")}
 
     def _blob(self, name: str) -> Any:
         return self.bucket.blob(self.prefix + check_name(name))

@@ -14,6 +14,7 @@ from pipeline import manifest as manifests
 from pipeline.beam_config import BeamConfig
 from pipeline.drift import Comparison, Distance
 from pipeline.errors import InputError
+from pipeline.exchange import open_exchange
 from pipeline.frames import frame_size
 from pipeline.manifest import Manifest
 from pipeline.piece_table import PieceTables
@@ -107,10 +108,13 @@ def summarise(shards: Manifest, sizes: Sizes, written: Path, beam: BeamConfig) -
     from pipeline import runners
     from pipeline.sketching import Sketch, write_summaries
 
-    files = [str(path) for path in shards.paths("train/*.tfrecord*")]
+    exchange = open_exchange(beam, written.parent)
+    exchange.give(shards.paths("train/*.tfrecord*"))
+    files = [exchange.location(path) for path in shards.paths("train/*.tfrecord*")]
     with runners.open_pipeline(beam, stage="inspect", pairs=pairs) as job:
         found = job | Sketch(files, sizes, frame_size(shards.facts))
-        _ = found | "write summaries" >> Map(write_summaries, written, shards.facts["origins"])
+        _ = found | "write summaries" >> Map(write_summaries, exchange.location(written), shards.facts["origins"])
+    exchange.fetch()
     summarised = sum(summary.pairs for summary in summaries.load(written).values())
     if summarised != pairs:
         raise RuntimeError(f"{summarised} pairs were summarised of {pairs}")

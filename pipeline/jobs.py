@@ -12,6 +12,7 @@ from pydantic import Field
 from pipeline.beam_config import BeamConfig
 from pipeline.cleaning import CleanConfig
 from pipeline.config import StageConfig
+from pipeline.exchange import open_exchange
 from pipeline.frames import frame_fact, frame_size
 from pipeline.funnel import check_clean, check_rejected, count_clean, count_origins, sample_rejects
 from pipeline.manifest import Manifest
@@ -63,11 +64,11 @@ def clean(
     given = given_sets(generations[0] if generations else corpus)
     origins = origins_of(corpus)
     size = frame_size(corpus.facts)
-    blocks = [
-        (str(corpus.path(part["file"])), block, origins.index(part["origin"]))
-        for part in training_parts(corpus)
-        for block in range(count_blocks(corpus.path(part["file"])))
-    ]
+    exchange = open_exchange(beam, folder)
+    parts = [(corpus.path(part["file"]), origins.index(part["origin"])) for part in training_parts(corpus)]
+    blocks = [(exchange.location(file), block, rank) for file, rank in parts for block in range(count_blocks(file))]
+    exchange.give([file for file, _ in parts])
+    exchange.give([file for generation in generations for file in generation.paths("keys/*")])
     for label in unknown_languages(config, languages_of(corpus)[1 if size else 0 :]):
         log.warning("%-16s language  nothing is known of %s: its side is not checked for it", "clean", label)
     with runners.open_pipeline(beam, stage="clean", pairs=read) as job:
@@ -78,10 +79,15 @@ def clean(
         judged = listed | "judge pairs" >> judge.with_outputs(transforms.CANDIDATES, main="judged")
         sets = judged[transforms.CANDIDATES] | held_out
         _ = judged["judged"] | transforms.WriteCleanShards(
-            config, folder, sets, origins, [generation.directory for generation in generations]
+            config,
+            exchange.location(folder),
+            sets,
+            origins,
+            [exchange.location(generation.directory) for generation in generations],
         )
         if not generations:
-            _ = sets | transforms.WriteHeldOut(folder)
+            _ = sets | transforms.WriteHeldOut(exchange.location(folder))
+    exchange.fetch()
     counts = count_clean(folder, read)
     check_rejected(config, counts)
     if not generations:
@@ -133,13 +139,17 @@ def shard(
     origins = sorted({transforms.HELD_OUT, *pairs.facts["origins"]})
     size = frame_size(pairs.facts)
     read = "source_frames" if size else "source_tokens"
+    exchange = open_exchange(beam, folder)
+    exchange.give(shards)
+    listed = [(exchange.location(file), exchange.location(written)) for file, written in shards.items()]
     with runners.open_pipeline(beam, stage="shard", pairs=total) as job:
         _ = (
             job
-            | "list files" >> Create([(str(file), str(shard)) for file, shard in shards.items()])
+            | "list files" >> Create(listed)
             | "spread files" >> Reshuffle()
             | "encode shards" >> ParDo(transforms.EncodeShard(models, origins, size))
         )
+    exchange.fetch()
     counts = {"train.pairs": 0, f"train.{read}": 0, "train.target_tokens": 0}
     for file, written in shards.items():
         lengths = examples.read_lengths(written)

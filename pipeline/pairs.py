@@ -116,7 +116,12 @@ def read_pairs(path: Path) -> Iterator[SentencePair]:
 def read_block(path: Path, block: int) -> list[SentencePair]:
     """The pairs of one block of a file."""
     found = path.stat()
-    table = opened(path, found.st_size, found.st_mtime_ns).read_row_group(block, columns=SCHEMA.names)
+    return pairs_in(opened(path, found.st_size, found.st_mtime_ns), block)
+
+
+def pairs_in(file: pq.ParquetFile, block: int) -> list[SentencePair]:
+    """The same of a file that is open."""
+    table = file.read_row_group(block, columns=SCHEMA.names)
     return list(map(SentencePair, *(table[side].to_pylist() for side in SCHEMA.names)))
 
 

@@ -16,9 +16,11 @@ from apache_beam.runners.runner import PipelineState
 from pipeline.beam_config import BeamConfig
 from pipeline.progress import JobProgress
 from pipeline.running import counters
+from pipeline.running.beam_checks import check_beam
 from pipeline.running.beam_errors import unwrapped
-from pipeline.running.beam_options import check_beam, pipeline_options
+from pipeline.running.beam_options import pipeline_options
 from pipeline.running.local_runner import LocalRunner
+from pipeline.running.packages import compare_packages, packages_here
 from pipeline.running.remote_worker import RemoteWorker
 from pipeline.running.worker_pool import pool
 
@@ -32,8 +34,9 @@ class Job(beam.Pipeline):
         counts: the sums of what `count` was told, by name, once the job has run.
     """
 
-    def __init__(self, config: BeamConfig, local: LocalRunner | None, progress: JobProgress) -> None:
-        super().__init__(runner=local, options=pipeline_options(config))
+    def __init__(self, config: BeamConfig, stage: str, local: LocalRunner | None, progress: JobProgress) -> None:
+        super().__init__(runner=local, options=pipeline_options(config, stage))
+        self.is_on_dataflow = config.runner == "dataflow"
         self.progress = progress
         self.counts: dict[str, int] = {}
 
@@ -42,9 +45,11 @@ class Job(beam.Pipeline):
         result = super().run(test_runner_api)
         try:
             self.follow(result)
-        except (KeyboardInterrupt, SystemExit):
+        except BaseException:  # an interruption, a time-out, a service that answers no more
             result.cancel()  # nobody would wait for it, and it may cost money
             raise
+        if self.is_on_dataflow and result.state != PipelineState.DONE:
+            raise RuntimeError(failure_of(result))
         result.wait_until_finish()
         self.counts = counters.sums(result.metrics())
         return result
@@ -72,6 +77,15 @@ class Job(beam.Pipeline):
         self.progress.advance(number)
 
 
+def failure_of(result: Any) -> str:
+    """What Dataflow says of a job that did not end well, for which it needs some seconds."""
+    from apache_beam.runners.dataflow.dataflow_runner import DataflowRunner
+
+    DataflowRunner.poll_for_job_completion(result._runner, result, None)
+    said = result._runner.last_error_msg or "its page in the console may say why"
+    return f"Dataflow job {result.job_id()} ended as {result.state}: {said}"
+
+
 @contextmanager
 def open_pipeline(config: BeamConfig, *, stage: str, pairs: int, unit: str = "pairs") -> Iterator[Job]:
     """A pipeline to be used in a `with` statement, which runs it at the end.
@@ -80,8 +94,8 @@ def open_pipeline(config: BeamConfig, *, stage: str, pairs: int, unit: str = "pa
             _ = job | Create(blocks) | ParDo(...)
         job.counts  # {"kept": 20000, "pairs": 22000, ...}: what `count` was told, in whichever process
 
-    The workers of a remote runner read and write the paths that the job names: the workspace must be on a file system
-    that they share with this machine, and what they need must be installed there.
+    The workers of a remote runner read and write what the job names, see `exchange`, and must have the packages of this
+    machine, which a step of the job looks at.
 
     Args:
         config: the runner.
@@ -103,10 +117,16 @@ def open_pipeline(config: BeamConfig, *, stage: str, pairs: int, unit: str = "pa
         progress = stack.enter_context(JobProgress(stage, pairs, unit))
         stack.enter_context(unwrapped())
         stack.enter_context(quiet_beam())
-        job = Job(config, local, progress)
+        job = Job(config, stage, local, progress)
         counters.listen(job.hear)
         stack.callback(counters.stop_listening, job.hear)
         with job:
+            if config.is_elsewhere:
+                _ = (
+                    job
+                    | "list packages" >> beam.Create([packages_here()])
+                    | "compare packages" >> beam.Map(compare_packages)
+                )
             yield job
 
 

@@ -1,7 +1,6 @@
 """The Beam job behind `inspect`: shards of token ids -> summaries of them, one an origin."""
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import apache_beam as beam
 import pyarrow as pa
@@ -11,6 +10,7 @@ from pipeline import examples, summaries
 from pipeline.quiet import tensorflow_quietly
 from pipeline.running.counters import count
 from pipeline.summaries import Sizes, Summary
+from pipeline.worker_files import reading, writing
 
 BATCH = 1000  # pairs of a record batch
 BATCH_OF_FRAMES = 64
@@ -23,7 +23,7 @@ class Sketch(beam.PTransform[beam.Pipeline, PCollection[Summaries]]):
     The records are read by `examples`, which checks them and costs a third of TFXIO's own source.
 
     Args:
-        shards: paths of TFRecord files.
+        shards: TFRecord files, as workers call them.
         sizes: of the vocabularies.
         frame_size: numbers of a frame, 0 where sources are token ids.
     """
@@ -96,9 +96,11 @@ class SummariseIds(beam.CombineFn):
 
 def read_records(shard: str) -> Iterator[bytes]:
     """The serialized Examples of a shard."""
-    return examples.records_of(Path(shard))
+    with reading(shard) as path:
+        yield from examples.records_of(path)
 
 
-def write_summaries(found: Summaries, path: Path, origins: list[str]) -> None:
+def write_summaries(found: Summaries, location: str, origins: list[str]) -> None:
     """Writes the summaries under the names of their origins."""
-    summaries.save(path, {origins[number]: summary for number, summary in found.items()})
+    with writing(location) as path:
+        summaries.save(path, {origins[number]: summary for number, summary in found.items()})

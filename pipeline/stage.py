@@ -201,6 +201,19 @@ class Stage(Generic[Config]):
         records = self.records(inputs, outside, earlier or outside.earlier)
         return self.whole(self.fingerprint(config, records), output_dir, resources)
 
+    def pending(self, config: Config, *inputs: Manifest, output_dir: Path, **resources: Any) -> str:
+        """Why a call would have something to do, in a phrase; empty where it would find all of it finished."""
+        earlier = None
+        for given in self.generations(inputs):
+            found = self.finished(config, given, earlier, output_dir, resources)
+            if not found:
+                outside = self.look_outside(config, output_dir, *given)
+                records = self.records(given, outside, earlier or outside.earlier)
+                folder = manifests.folder_of(output_dir, self.fingerprint(config, records))
+                return self.why(config, records, output_dir, folder, outside.reason)
+            earlier = found
+        return ""
+
     def whole(self, fingerprint: str, output_dir: Path, resources: Mapping[str, Any]) -> Manifest | None:
         """The output of a fingerprint if nothing of it is missing, or None."""
         found = manifests.read_if_whole(manifests.folder_of(output_dir, fingerprint))

@@ -6,6 +6,7 @@ costs a fifth of what Beam's own bookkeeping would cost for each pair. Between w
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from apache_beam.pvalue import AsSingleton, PCollection, TaggedOutput
 
 from pipeline.cleaning import CleanConfig, FrameJudge, Judge
@@ -23,7 +25,7 @@ from pipeline.frames import from_column
 from pipeline.holdout import HeldOut, hold_out
 from pipeline.manifest import write_atomically
 from pipeline.normalization import Normalizer
-from pipeline.pairs import read_block, read_tables, write_pairs, write_table
+from pipeline.pairs import pairs_in, read_block, read_tables, write_pairs, write_table
 from pipeline.records import SentencePair
 from pipeline.running.counters import count
 from pipeline.selection import (
@@ -40,6 +42,7 @@ from pipeline.selection import (
     unpacked,
 )
 from pipeline.vocabularies import Vocabularies
+from pipeline.worker_files import CLOUD, in_parts, reading, writing
 
 Block = tuple[str, int, int]  # a Parquet file, the number of a row group in it, the rank of its origin
 ShardRows = tuple[int, bytes]  # a shard's number, packed rows for it
@@ -87,7 +90,7 @@ class JudgeBlock(beam.DoFn):
     def process(self, block: Block) -> Iterator[Any]:
         """Judges one block."""
         path, number, rank = block
-        pairs = read_block(Path(path), number)
+        pairs = pairs_in(opened(path), number) if path.startswith(CLOUD) else read_block(Path(path), number)
         rows = judged_rows(self.config, pairs, self.judge(pairs), rank)
         if self.candidates:
             yield TaggedOutput(CANDIDATES, packed(smallest(self.candidates, [below(self.share, rows)])))
@@ -166,19 +169,19 @@ class WriteCleanShards(beam.PTransform):
 
     Args:
         config: what counts as a duplicate, and the number of shards.
-        folder: where they go.
+        folder: where they go, as workers call it; see `exchange`.
         held_out: what must not be trained on.
         origins: names of the origins by rank.
-        earlier: folders of the generations before.
+        earlier: folders of the generations before, likewise.
     """
 
     def __init__(
         self,
         config: CleanConfig,
-        folder: Path,
+        folder: str,
         held_out: PCollection[HeldOut],
         origins: Sequence[str],
-        earlier: Sequence[Path],
+        earlier: Sequence[str],
     ) -> None:
         super().__init__()
         self.config = config
@@ -206,11 +209,12 @@ class WriteCleanShards(beam.PTransform):
         earlier = read_earlier(self.earlier, shard, self.config)
         selected = select(self.config, rows, held_out, earlier, self.origins)
         name = shard_name(shard, self.config.shards)
-        write_table(self.folder / "train" / f"{name}.parquet", selected.kept)
-        write_table(self.folder / "rejects" / f"{name}.parquet", selected.rejected)
-        write_array(self.folder / "keys" / f"{name}.npy", selected.keys)
+        for kind, table in (("train", selected.kept), ("rejects", selected.rejected)):
+            with writing(f"{self.folder}/{kind}/{name}.parquet") as path:
+                write_table(path, table)
+        write_array(f"{self.folder}/keys/{name}.npy", selected.keys)
         if counts_targets(self.config):
-            write_array(self.folder / "keys" / f"{name}.sources.npy", selected.source_sides)
+            write_array(f"{self.folder}/keys/{name}.sources.npy", selected.source_sides)
         count("kept", len(selected.kept))
         for entry in selected.rejected["reason"].value_counts().to_pylist():
             count(f"rejected.{entry['values']}", entry["counts"])
@@ -219,9 +223,9 @@ class WriteCleanShards(beam.PTransform):
 
 
 class WriteHeldOut(beam.PTransform):
-    """Writes the held-out sets."""
+    """Writes the held-out sets into a folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: str) -> None:
         super().__init__()
         self.folder = folder
 
@@ -251,8 +255,8 @@ class EncodeShard(beam.DoFn):
         """Encodes one file into another."""
         encode_sources = from_column if self.frame_size else self.vocabularies.source.encode_column
         encode_targets = self.vocabularies.target.encode_column
-        with ShardWriter(Path(files[1]), self.frame_size) as writer:
-            for pairs in read_tables(Path(files[0]), 1 if self.frame_size else BLOCKS_ENCODED_AT_ONCE):
+        with reading(files[0]) as file, writing(files[1]) as shard, ShardWriter(shard, self.frame_size) as writer:
+            for pairs in read_tables(file, 1 if self.frame_size else BLOCKS_ENCODED_AT_ONCE):
                 sources = encode_sources(pairs["source"].combine_chunks())
                 targets = encode_targets(pairs["target"].combine_chunks())
                 origins = pc.index_in(pairs["origin"].cast(pa.string()), value_set=self.origins)
@@ -269,12 +273,18 @@ def shard_name(shard: int, shards: int) -> str:
     return f"part-{shard:05}-of-{shards:05}"
 
 
-def read_earlier(folders: Sequence[Path], shard: int, config: CleanConfig) -> Earlier:
+@lru_cache(maxsize=8)
+def opened(location: str) -> pq.ParquetFile:
+    """A file in the cloud, whose footer is fetched once and not for each of its blocks."""
+    return pq.ParquetFile(in_parts(location))
+
+
+def read_earlier(folders: Sequence[str], shard: int, config: CleanConfig) -> Earlier:
     """What a shard of older generations holds."""
     name = shard_name(shard, config.shards)
-    keys = [read_array(folder / "keys" / f"{name}.npy") for folder in folders]
+    keys = [read_array(f"{folder}/keys/{name}.npy") for folder in folders]
     counted = folders if counts_targets(config) else []
-    sides = [read_array(folder / "keys" / f"{name}.sources.npy") for folder in counted]
+    sides = [read_array(f"{folder}/keys/{name}.sources.npy") for folder in counted]
     return Earlier(keys_of(np.concatenate([NO_KEYS, *keys])), np.concatenate([NO_SIDES, *sides]))
 
 
@@ -283,21 +293,24 @@ def counts_targets(config: CleanConfig) -> bool:
     return config.max_targets_per_source > 0
 
 
-def write_array(path: Path, array: npt.NDArray[Any]) -> None:
+def write_array(location: str, array: npt.NDArray[Any]) -> None:
     """Writes a NumPy array, whole or not at all."""
     data = io.BytesIO()
     np.save(data, array)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, data.getvalue())
+    with writing(location) as path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, data.getvalue())
 
 
-def read_array(path: Path) -> npt.NDArray[Any]:
+def read_array(location: str) -> npt.NDArray[Any]:
     """Reads a NumPy array."""
-    array: npt.NDArray[Any] = np.load(path, allow_pickle=False)
+    with reading(location) as path:
+        array: npt.NDArray[Any] = np.load(path, allow_pickle=False)
     return array
 
 
-def write_held_out(held_out: HeldOut, folder: Path) -> None:
+def write_held_out(held_out: HeldOut, folder: str) -> None:
     """Writes the sets beside the training pairs."""
     for name, pairs in held_out.sets.items():
-        write_pairs(folder / f"{name}.parquet", pairs, HELD_OUT)
+        with writing(f"{folder}/{name}.parquet") as path:
+            write_pairs(path, pairs, HELD_OUT)

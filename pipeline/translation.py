@@ -22,6 +22,7 @@ from pipeline.batching import LONGEST
 from pipeline.beam_config import BeamConfig
 from pipeline.compressing import compressed
 from pipeline.errors import InputError
+from pipeline.exchange import open_exchange
 from pipeline.pairs import open_writer
 from pipeline.reading.digests import silent
 from pipeline.reading.lines import CHUNK, UTF8_MARK
@@ -44,9 +45,9 @@ def translate(
     """Translations of sentences, in their order.
 
     Args:
-        saved_model: folder of the exported model; workers elsewhere must see it.
+        saved_model: folder of the exported model; workers elsewhere see it, or a copy of it by `beam.exchange`.
         sentences: what to translate; an empty sentence is put to the model like any other.
-        folder: where sentences and translations lie meanwhile, emptied before and after; workers must see it too.
+        folder: where sentences and translations lie meanwhile, emptied before and after; the same goes for it.
         beam: the runner, which does not change the result.
         batch_size: sentences translated at a time, at most.
 
@@ -134,6 +135,9 @@ def run(saved_model: Path, folder: Path, number: int, beam: BeamConfig, batch_si
     from pipeline.decoding import TranslateParts
     from pipeline.running.remote_worker import WorkerLost
 
+    exchange = open_exchange(beam, folder, {"model": saved_model})
+    exchange.give(path for path in saved_model.rglob("*") if path.is_file())
+    exchange.give((folder / "sentences").glob("part-*"))
     for attempt in range(1, ATTEMPTS + 1):
         parts = missing_parts(folder)
         if not parts:
@@ -141,11 +145,13 @@ def run(saved_model: Path, folder: Path, number: int, beam: BeamConfig, batch_si
         try:
             with runners.open_pipeline(beam, stage="translate", pairs=number, unit="sentences") as job:
                 listed = job | "list parts" >> Create(parts) | "spread parts" >> Reshuffle()
-                _ = listed | TranslateParts(saved_model, folder, batch_size)
+                _ = listed | TranslateParts(exchange.location(saved_model), exchange.location(folder), batch_size)
+            exchange.fetch("translations")
         except WorkerLost as error:
             if attempt == ATTEMPTS:
                 raise
             log.warning("%-16s %s; %s parts are translated again", "translate", error, len(missing_parts(folder)))
+    exchange.clear()
     check(folder)
 
 

@@ -74,6 +74,17 @@ class CloudFile:
     objects: Objects
     blob: Any
 
+    @property
+    def size(self) -> int | None:
+        """Its bytes."""
+        return int(self.blob.size)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether this generation of it is in the cache."""
+        digest = recall(cache_folder() / "objects" / f"{self.identity()}.json")
+        return digest is not None and (cache_folder() / "downloads" / digest).is_file()
+
     def check(self) -> None:
         """Nothing to do: it was found by asking for it."""
 

@@ -72,6 +72,21 @@ class WebFile:
         address = split(self.url)
         return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
 
+    @property
+    def size(self) -> int | None:
+        """Its bytes, where it is in the cache: the server is not asked."""
+        return self.cached.stat().st_size if self.is_here else None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is in the cache."""
+        return self.cached.is_file()
+
+    @property
+    def cached(self) -> Path:
+        """Where the cache has it, or would have it."""
+        return cache_folder() / "downloads" / self.sha256
+
     def check(self) -> None:
         """Nothing to do: the address was looked at when the file was made, and asking the server is not cheap."""
 

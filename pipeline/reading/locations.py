@@ -29,6 +29,16 @@ class Location(Protocol):
         """What people call it, without secrets."""
         ...
 
+    @property
+    def size(self) -> int | None:
+        """Its bytes, None where that is not known before it is fetched."""
+        ...
+
+    @property
+    def is_here(self) -> bool:
+        """Whether `bring` would find it on this machine's disk."""
+        ...
+
     def check(self) -> None:
         """Raises `InputError` if it cannot be read. Cheap: nothing is hashed or downloaded."""
         ...
@@ -54,6 +64,16 @@ class LocalFile:
     parameter: str
     shown: str
     path: Path
+
+    @property
+    def size(self) -> int | None:
+        """Its bytes, None where there is no such file."""
+        return self.path.stat().st_size if self.path.is_file() else None
+
+    @property
+    def is_here(self) -> bool:
+        """It is."""
+        return True
 
     def check(self) -> None:
         """Raises `InputError` if it is no regular file or cannot be opened."""
@@ -142,6 +162,16 @@ class Pinned:
     def shown(self) -> str:
         """What people call the file."""
         return self.file.shown
+
+    @property
+    def size(self) -> int | None:
+        """Its bytes, where they are known."""
+        return self.file.size
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it need not be fetched."""
+        return self.file.is_here
 
     def check(self) -> None:
         """Raises `InputError` if the file cannot be read."""

@@ -39,15 +39,17 @@ def original_of(error: BaseException) -> InputError | OSError | None:
 
 
 def in_text(traceback: str) -> InputError | OSError | None:
-    """The same, out of the text of a traceback, which ends with the error that counts.
+    """The same, out of the text of a traceback: the last error in it that names its step, or else its last line.
 
     >>> in_text("RuntimeError: OSError: [Errno 28] No space left on device [while running 'write shards']").errno
     28
     """
-    last = (traceback.strip().splitlines() or [""])[-1].removeprefix("pipeline.errors.")
-    if found := INPUT_ERROR.fullmatch(last):
+    lines = traceback.strip().splitlines() or [""]
+    last = [line for line in lines if re.search(STEP, line)] or lines  # Dataflow adds lines of its own
+    said = last[-1].strip().removeprefix("pipeline.errors.")
+    if found := INPUT_ERROR.fullmatch(said):
         parameter, value, allowed = found.groups()
         return InputError(parameter, value, allowed)
-    if found := OS_ERROR.fullmatch(last):
+    if found := OS_ERROR.fullmatch(said):
         return OSError(int(found[1]), found[2])
     return None

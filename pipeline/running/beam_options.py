@@ -1,101 +1,102 @@
-"""Beam's options of a configuration, and what each runner must be told before it can start.
+"""A configuration as Beam's options: the one place where its keys get Beam's names."""
 
-`check_beam` is asked before anything is started, so that a missing option costs seconds and not half a night.
-"""
-
-import argparse
-import difflib
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import json
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
 
 from pipeline.beam_config import BeamConfig, Option
-from pipeline.errors import InputError
 
 if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
 
-RUNNERS = {"flink": "FlinkRunner", "dataflow": "DataflowRunner", "portable": "PortableRunner"}
-NEEDED = {
-    "flink": ("flink_master",),
-    "dataflow": ("project", "region", "temp_location"),
-    "portable": ("job_endpoint", "environment_type"),
+RUNNERS: Final = {
+    "dataflow": "DataflowRunner",
+    "flink": "FlinkRunner",
+    "spark": "SparkRunner",
+    "portable": "PortableRunner",
 }
-OURS = {
-    "runner": "beam.runner says it",
-    "direct_num_workers": "beam.workers says it",
-    "direct_running_mode": "beam.workers says it",
-    "save_main_session": "the jobs are modules, and no session is saved",
+# What Beam calls the keys of a runner's section that it takes as they are.
+NAMES: Final = {
+    "dataflow": {
+        "project": "project",
+        "region": "region",
+        "temp_location": "temp_location",
+        "staging_location": "staging_location",
+        "container_image": "sdk_container_image",
+        "worker_type": "worker_machine_type",
+        "max_workers": "max_num_workers",
+        "disk_gb": "disk_size_gb",
+        "service_account": "service_account_email",
+        "network": "network",
+        "subnetwork": "subnetwork",
+    },
+    "flink": {
+        "master": "flink_master",
+        "job_endpoint": "job_endpoint",
+        "job_server_jar": "flink_job_server_jar",
+        "parallelism": "parallelism",
+    },
+    "spark": {"master": "spark_master_url", "job_endpoint": "job_endpoint", "job_server_jar": "spark_job_server_jar"},
+    "portable": {"job_endpoint": "job_endpoint"},
 }
+# Of each kind of environment: which key says where or what it is.
+ENVIRONMENTS: Final = {"docker": "container_image", "process": "command", "external": "address"}
+# Beam would send a list of this machine's packages along, with the paths that some were installed from.
+NO_PACKAGE_LIST: Final = "disable_logging_submission_environment"
 
 
-def check_beam(config: BeamConfig) -> None:
-    """Raises `InputError` where the runner lacks an option that it needs, or an option is none of Beam's.
-
-    A local runner without options is right as it is, and Beam is not imported to find that out.
-    """
-    for name in NEEDED.get(config.runner, ()):
-        if not config.options.get(name):
-            raise InputError(f"beam.options.{name}", None, f"a value, as beam.runner={config.runner} needs it")
-    if config.runner == "flink":
-        check_flink(config)
-    if config.options:
-        known = known_options()
-        for name, value in config.options.items():
-            check_option(name, value, known)
-
-
-def check_flink(config: BeamConfig) -> None:
-    """Raises `InputError` where Beam would fetch Flink's job server from the network."""
-    jar = config.options.get("flink_job_server_jar")
-    if config.options.get("job_endpoint"):
-        return
-    if not jar:
-        allowed = "an address such as localhost:8099, or beam.options.flink_job_server_jar"
-        raise InputError("beam.options.job_endpoint", None, allowed, "Beam would download a job server")
-    if not Path(str(jar)).is_file():
-        raise InputError("beam.options.flink_job_server_jar", jar, "a file on this machine", "nothing is downloaded")
-
-
-def check_option(name: str, value: Option, known: dict[str, argparse.Action]) -> None:
-    """Raises `InputError` where Beam has no such option, it is set elsewhere, or its value is of another kind."""
-    if name in OURS:
-        raise InputError(f"beam.options.{name}", value, "no such key", OURS[name])
-    if name not in known:
-        close = difflib.get_close_matches(name, known, n=3)
-        cause = f"close to it: {', '.join(close)}" if close else "see the pipeline options of Apache Beam"
-        raise InputError(f"beam.options.{name}", value, "the name of a Beam option", cause)
-    is_switch = known[name].nargs == 0
-    if is_switch != isinstance(value, bool):
-        raise InputError(f"beam.options.{name}", value, "true or false" if is_switch else "a value, not true or false")
-    if not is_switch:
-        kind, choices = known[name].type, known[name].choices
-        for item in value if isinstance(value, list) else [value]:
-            try:
-                converted = kind(str(item)) if callable(kind) else str(item)
-            except (TypeError, ValueError, argparse.ArgumentTypeError) as error:
-                raise InputError(f"beam.options.{name}", item, "a value of its kind", str(error)) from error
-            if choices is not None and converted not in choices:
-                raise InputError(f"beam.options.{name}", item, " or ".join(map(str, choices)))
-
-
-def known_options() -> dict[str, argparse.Action]:
-    """Every option of every runner and service that Beam knows, by its name."""
-    from apache_beam.options import pipeline_options
-
-    parser = argparse.ArgumentParser(add_help=False, conflict_handler="resolve")
-    for options in pipeline_options.PipelineOptions.__subclasses__():
-        options._add_argparse_args(parser)  # type: ignore[arg-type] # Beam's own parser refuses duplicates
-    return {flag.removeprefix("--"): action for flag, action in parser._option_string_actions.items()}
-
-
-def pipeline_options(config: BeamConfig) -> "PipelineOptions":
-    """What Beam is told. The command line of this process is never read."""
+def pipeline_options(config: BeamConfig, stage: str) -> "PipelineOptions":
+    """What Beam is told of a stage's job. The command line of this process is never read."""
     from apache_beam.options.pipeline_options import PipelineOptions
 
-    flags = [f"--runner={RUNNERS[config.runner]}"] if config.runner in RUNNERS else []
-    for name, value in config.options.items():
-        flags += as_flags(name, value)
+    flags = flags_of(config)
+    if config.is_elsewhere and "job_name" not in config.options:
+        flags.append(f"--job_name={job_name(stage, uuid4().hex[:8])}")  # a service refuses two of one name at a time
     return PipelineOptions(flags)
+
+
+def job_name(stage: str, suffix: str) -> str:
+    """What a service calls a stage's job; Beam's own name would tell who is logged in here.
+
+    >>> job_name("build_vocabulary", "5b7e0c44")
+    'nightshift-build-vocabulary-5b7e0c44'
+    """
+    return f"nightshift-{stage.replace('_', '-')}-{suffix}"
+
+
+def flags_of(config: BeamConfig) -> list[str]:
+    """The same without the job's name, as Beam's command line has it; known without importing Beam."""
+    options = runner_options(config) | {name: value for name, value in config.options.items() if name != "experiments"}
+    experiments: list[Any] = [NO_PACKAGE_LIST] if config.is_elsewhere else []
+    given = config.options.get("experiments", [])
+    experiments += given if isinstance(given, list) else [given]
+    return [flag for name, value in (options | {"experiments": experiments}).items() for flag in as_flags(name, value)]
+
+
+def runner_options(config: BeamConfig) -> dict[str, Option]:
+    """The sections of a runner as options of Beam."""
+    if not config.is_elsewhere:
+        return {}
+    section = getattr(config, config.runner)
+    options: dict[str, Option] = {"runner": RUNNERS[config.runner]}
+    options |= {name: getattr(section, key) for key, name in NAMES[config.runner].items() if getattr(section, key)}
+    if config.runner != "dataflow":
+        return options | environment_options(config)
+    if config.dataflow.autoscaling:
+        options["autoscaling_algorithm"] = "THROUGHPUT_BASED"
+    else:
+        options |= {"autoscaling_algorithm": "NONE", "num_workers": config.dataflow.max_workers}
+    return options | ({} if config.dataflow.public_addresses else {"no_use_public_ips": True})
+
+
+def environment_options(config: BeamConfig) -> dict[str, Option]:
+    """In what a job server runs our functions, as options of Beam."""
+    given = config.environment
+    options: dict[str, Option] = {"environment_type": given.kind.upper(), "sdk_worker_parallelism": given.processes}
+    if given.kind in ENVIRONMENTS:
+        value = getattr(given, ENVIRONMENTS[given.kind])
+        options["environment_config"] = json.dumps({"command": value}) if given.kind == "process" else value
+    return options
 
 
 def as_flags(name: str, value: Any) -> list[str]:

@@ -31,3 +31,14 @@ def test_rules_about_what_is_measured_pass(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rules = "promotion={floors: {dev: {ter: 50}, test: {chrf: 5}}, falls: {test: {length_ratio: 1}}}"
     check(load("weather", overrides=["evaluate.metrics=[ter]", rules]))
+
+
+def test_a_bucket_that_workers_cannot_write_costs_no_night(tmp_path, monkeypatch, bucket):
+    monkeypatch.chdir(tmp_path)
+    runner = (
+        "beam={runner: portable, portable: {job_endpoint: 'localhost:1'}, environment: {kind: loopback}, exchange: "
+    )
+    with pytest.raises(InputError, match="beam.exchange = gs://nobody-has-this: expected a bucket that exists"):
+        check(load("weather", overrides=[f"{runner}'gs://nobody-has-this'}}"]))
+    assert list(tmp_path.iterdir()) == []
+    check(load("weather", overrides=[f"{runner}'{bucket}/x'}}"]))

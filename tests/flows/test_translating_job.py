@@ -65,7 +65,10 @@ def test_all_of_it_may_lie_in_a_bucket(two_versions: Path, bucket: str, expected
         (["--input", "a", "--output", "b", "--scores"], "--scores = True: expected no --runner beside it"),
         (["--input", "a", "--output", "b", "--set", "train.steps=1"], "--set = train.steps=1: expected a key of beam"),
         (["--input", "a", "--output", "b", "--set", "beam.workers=99"], "beam.workers = 99: expected at most 64"),
-        (["--input", "a", "--output", "b", "--runner", "dataflow"], "beam.options.project = None: expected a value"),
+        (
+            ["--input", "a", "--output", "b", "--runner", "dataflow"],
+            "beam.dataflow.project = not given: expected a value",
+        ),
         (["--input", "a", "--output", "b", "--model", "9"], "model = 9: expected one of 1, 2, champion"),
         (["--input", "{folder}/none", "--output", "{folder}/b"], "--input = {folder}/none: expected"),
         (["--input", "a", "--output", "/dev/null"], "--output = /dev/null: expected a file's path or gs://bucket/name"),

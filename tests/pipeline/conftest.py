@@ -1,10 +1,12 @@
 """Fixtures of the pipeline's tests: a Beam job server with a worker pool, reading a source, a faulty web server."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -17,50 +19,99 @@ from pipeline.sources import CorpusConfig, check_sources, parts_of, read_part
 
 sys.path.append(str(Path(__file__).parents[2]))  # worker processes import tests' functions by name
 
+# Beam's own job server. It runs a job with as many workers as there are pools, and asks one address for all of them, so
+# that this one hands the requests on in turn.
 JOB_SERVER = """
+import os
 import sys
-from apache_beam.runners.portability.local_job_service import LocalJobServicer
-server = LocalJobServicer()
-print(f"localhost:{server.start_grpc_server()}", flush=True)
+from itertools import cycle
+import grpc
+from apache_beam.portability.api import beam_fn_api_pb2_grpc as rpc
+from apache_beam.portability.api import beam_job_api_pb2
+from apache_beam.runners.portability.fn_api_runner import fn_runner
+from apache_beam.runners.portability.local_job_service import BeamJob, LocalJobServicer
+from apache_beam.utils.thread_pool_executor import shared_unbounded_instance
+
+pools = sys.argv[1:]
+
+class Job(BeamJob):
+    def _invoke_runner(self):
+        self.set_state(beam_job_api_pb2.JobState.RUNNING)
+        runner = fn_runner.FnApiRunner(provision_info=self._provision_info)
+        runner._num_workers = len(pools)
+        return runner.run_via_runner_api(self._pipeline_proto, self.pipeline_options())
+
+class InTurn(rpc.BeamFnExternalWorkerPoolServicer):
+    turns = cycle(rpc.BeamFnExternalWorkerPoolStub(grpc.insecure_channel(pool)) for pool in pools)
+    def StartWorker(self, request, context):
+        return next(self.turns).StartWorker(request)
+
+workers = grpc.server(shared_unbounded_instance())
+rpc.add_BeamFnExternalWorkerPoolServicer_to_server(InTurn(), workers)
+port = workers.add_insecure_port("localhost:0")
+workers.start()
+server = LocalJobServicer(beam_job_type=Job)
+print(f"localhost:{server.start_grpc_server()} localhost:{port}", flush=True)
 sys.stdin.read()
-server.stop(0)
+server.stop(0)  # which empties its folder
+os._exit(0)  # whatever threads a job may have left
 """
 WORKER_POOL = """
+import os
 import sys
 from apache_beam.runners.worker.worker_pool_main import BeamFnExternalWorkerPoolServicer
 address, server = BeamFnExternalWorkerPoolServicer.start()
 print(address, flush=True)
 sys.stdin.read()
+os._exit(0)
 """
 
 
 @pytest.fixture(scope="session")
-def portable() -> Iterator[BeamConfig]:
-    """A configuration whose jobs go to a job server over gRPC, which has them run by a worker in a third process."""
-    with started(JOB_SERVER) as server, started(WORKER_POOL) as workers:
-        options = {"job_endpoint": server, "environment_type": "EXTERNAL", "environment_config": workers}
-        yield BeamConfig(runner="portable", options=options)
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the workers of `portable` run: a path that is relative means another file there."""
+    return tmp_path_factory.mktemp("elsewhere")
+
+
+@pytest.fixture(scope="session")
+def portable(emulator: str, elsewhere: Path) -> Iterator[BeamConfig]:
+    """A configuration whose jobs go to a job server over gRPC, which has them run by workers in three processes."""
+    with ExitStack() as stack:
+        start = partial(started, elsewhere, {"STORAGE_EMULATOR_HOST": emulator})
+        pools = [stack.enter_context(start(WORKER_POOL)) for _ in range(3)]  # all at once: importing Beam takes seconds
+        jobs = stack.enter_context(start(JOB_SERVER, *map(address_of, pools)))
+        server, workers = address_of(jobs).split()
+        environment = {"kind": "external", "address": workers}
+        yield BeamConfig(runner="portable", portable={"job_endpoint": server}, environment=environment)
 
 
 @contextmanager
-def started(code: str) -> Iterator[str]:
+def started(folder: Path, settings: dict[str, str], code: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """A process that prints its address and ends with its standard input; what else it says is nobody's concern."""
+    root = Path(__file__).parents[2]
     with subprocess.Popen(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", code, *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        cwd=Path(__file__).parents[2],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(root)} | settings,
         text=True,
     ) as process:
         try:
-            yield process.stdout.readline().strip()
+            yield process
         finally:
             process.stdin.close()
             try:
                 process.wait(5)
             except subprocess.TimeoutExpired:  # a cancelled job may keep it
                 process.kill()
+
+
+def address_of(process: subprocess.Popen[str]) -> str:
+    """What it printed, as soon as it has."""
+    assert process.stdout
+    return process.stdout.readline().strip()
 
 
 @pytest.fixture

@@ -228,19 +228,33 @@ def interrupt(*_):
     raise KeyboardInterrupt
 
 
-def interrupt_and_go_on(number: int, process: int) -> None:
-    os.kill(process, signal.SIGUSR1)
-    time.sleep(0.1)
+def interrupt_and_go_on(number: int, process: int, go_on: Path) -> None:
+    """Works until it is told otherwise, so that the job is at work when it is cancelled."""
+    if not go_on.exists():
+        os.kill(process, signal.SIGUSR1)
+    while not go_on.exists():
+        time.sleep(0.02)
 
 
-def test_a_job_that_runs_elsewhere_is_cancelled_with_its_flow(portable):
+def test_a_job_that_runs_elsewhere_is_cancelled_with_its_flow(portable, tmp_path):
+    go_on = tmp_path / "go on"
     before = signal.signal(signal.SIGUSR1, interrupt)
     try:
         with pytest.raises(KeyboardInterrupt), open_pipeline(portable, stage="clean", pairs=20) as job:
-            _ = job | beam.Create(range(20)) | beam.Reshuffle() | beam.Map(interrupt_and_go_on, os.getpid())
-        time.sleep(2)  # the worker goes on for that long
+            _ = job | beam.Create(range(20)) | beam.Reshuffle() | beam.Map(interrupt_and_go_on, os.getpid(), go_on)
     finally:
+        go_on.touch()
         signal.signal(signal.SIGUSR1, before)
-    with grpc.insecure_channel(portable.options["job_endpoint"]) as channel:
+    with grpc.insecure_channel(portable.portable.job_endpoint) as channel:
         jobs = beam_job_api_pb2_grpc.JobServiceStub(channel).GetJobs(beam_job_api_pb2.GetJobsRequest()).job_info
     assert [job.state for job in jobs].count(beam_job_api_pb2.JobState.CANCELLED) == 1
+
+
+def test_a_job_server_has_several_processes_work(portable, tmp_path):
+    with open_pipeline(portable, stage="clean", pairs=60) as job:
+        numbers = job | beam.Create(range(60)) | beam.Reshuffle()
+        _ = numbers | beam.Map(lambda number: (os.getpid(), number)) | beam.GroupByKey() | beam.Map(note, tmp_path)
+    found = notes(tmp_path)
+    assert len(found) == 3
+    assert str(os.getpid()) not in found
+    assert sorted(int(number) for text in found.values() for number in text.split()) == list(range(60))

@@ -13,6 +13,7 @@ from pipeline.beam_config import BeamConfig
 from pipeline.errors import InputError
 from pipeline.running import counters
 from pipeline.running.worker_pool import pool
+from pipeline.storage import open_storage
 from pipeline.translation import translate, translate_file
 
 HERE, TWO = BeamConfig(workers=1), BeamConfig(workers=2)
@@ -153,3 +154,16 @@ def test_a_file_that_cannot_be_translated_leaves_nothing(saved_model, tmp_path, 
 def test_a_place_that_cannot_be_written_is_told_before_anything_is_read(saved_model, tmp_path, target, message):
     with pytest.raises(InputError, match=message):
         translate_file(saved_model, "not there", target.format(folder=tmp_path), folder=tmp_path / "scratch", beam=HERE)
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_workers_that_see_no_folder_of_this_machine_get_the_model_by_the_bucket(
+    saved_model, portable, bucket, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)  # which is not where the workers are
+    (tmp_path / "export").symlink_to(saved_model)
+    beam = portable.model_copy(update={"exchange": f"{bucket}/nights"})
+    folder = Path("workspace/translate/3f9c2a7be01d")
+    assert translate(Path("export"), SENTENCES, folder=folder, beam=beam) == EXPECTED
+    assert open_storage(bucket).names() == []
+    assert list(Path("workspace/translate").iterdir()) == []

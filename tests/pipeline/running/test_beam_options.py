@@ -1,115 +1,128 @@
-import subprocess
 import sys
 
 import pytest
 from apache_beam.options.pipeline_options import (
+    DebugOptions,
     GoogleCloudOptions,
     PortableOptions,
     SetupOptions,
+    SparkRunnerOptions,
     StandardOptions,
     WorkerOptions,
 )
 
 from pipeline.beam_config import BeamConfig
-from pipeline.errors import InputError
-from pipeline.running.beam_options import check_beam, pipeline_options
+from pipeline.running.beam_options import flags_of, pipeline_options
 
-GCP = {"project": "p", "region": "europe-west1", "temp_location": "gs://b/tmp"}
-PORTABLE = {"job_endpoint": "localhost:8099", "environment_type": "EXTERNAL"}
-
-
-def refused(runner: str, /, **options) -> str:
-    with pytest.raises(InputError) as caught:
-        check_beam(BeamConfig(runner=runner, options=options))
-    return str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("runner", "options"),
-    [
-        ("local", {}),
-        ("local", {"job_name": "clean"}),
-        ("dataflow", GCP),
-        ("dataflow", {**GCP, "num_workers": 4, "experiments": ["shuffle_mode=service"], "no_use_public_ips": True}),
-        ("flink", {"flink_master": "localhost:8081", "job_endpoint": "localhost:8099"}),
-        ("portable", {**PORTABLE, "environment_config": "localhost:50000"}),
-    ],
-)
-def test_what_is_complete_is_accepted(runner, options):
-    check_beam(BeamConfig(runner=runner, options=options))
+DATAFLOW = {
+    "project": "translation-1",
+    "region": "europe-west1",
+    "temp_location": "gs://bucket/tmp",
+    "staging_location": "gs://bucket/staging",
+    "container_image": "europe-docker.pkg.dev/translation-1/images/nightshift:1.4.0",
+    "worker_type": "n2-standard-4",
+    "max_workers": 20,
+    "disk_gb": 50,
+    "service_account": "workers@translation-1.iam.gserviceaccount.com",
+    "network": "jobs",
+    "subnetwork": "regions/europe-west1/subnetworks/jobs",
+    "public_addresses": False,
+}
+DOCKER = {"kind": "docker", "container_image": "registry:5000/nightshift@sha256:" + "0" * 64}
 
 
-@pytest.mark.parametrize("name", sorted(GCP))
-def test_dataflow_says_what_it_lacks(name):
-    given = {key: value for key, value in GCP.items() if key != name}
-    assert refused("dataflow", **given) == (
-        f"beam.options.{name} = None: expected a value, as beam.runner=dataflow needs it"
-    )
+def flags(runner: str, **fields) -> list[str]:
+    return flags_of(BeamConfig(runner=runner, **fields))
 
 
-@pytest.mark.parametrize("name", sorted(PORTABLE))
-def test_a_job_server_says_what_it_lacks(name):
-    given = {key: value for key, value in PORTABLE.items() if key != name}
-    assert refused("portable", **given).startswith(f"beam.options.{name} = None: expected a value")
+def test_a_section_for_dataflow_becomes_its_options():
+    assert flags("dataflow", dataflow=DATAFLOW, options={"experiments": "a", "labels": ["x=1", "y=2"]}) == [
+        "--runner=DataflowRunner",
+        "--project=translation-1",
+        "--region=europe-west1",
+        "--temp_location=gs://bucket/tmp",
+        "--staging_location=gs://bucket/staging",
+        "--sdk_container_image=europe-docker.pkg.dev/translation-1/images/nightshift:1.4.0",
+        "--worker_machine_type=n2-standard-4",
+        "--max_num_workers=20",
+        "--disk_size_gb=50",
+        "--service_account_email=workers@translation-1.iam.gserviceaccount.com",
+        "--network=jobs",
+        "--subnetwork=regions/europe-west1/subnetworks/jobs",
+        "--autoscaling_algorithm=THROUGHPUT_BASED",
+        "--no_use_public_ips",
+        "--labels=x=1",
+        "--labels=y=2",
+        "--experiments=disable_logging_submission_environment",
+        "--experiments=a",
+    ]
 
 
-def test_flink_never_fetches_a_job_server(tmp_path):
-    assert refused("flink", flink_master="localhost:8081") == (
-        "beam.options.job_endpoint = None: expected an address such as localhost:8099, or "
-        "beam.options.flink_job_server_jar (Beam would download a job server)"
-    )
-    address = "https://example.org/flink.jar"
-    assert refused("flink", flink_master="localhost:8081", flink_job_server_jar=address) == (
-        f"beam.options.flink_job_server_jar = {address}: expected a file on this machine (nothing is downloaded)"
-    )
-    jar = tmp_path / "flink.jar"
-    jar.touch()
-    check_beam(BeamConfig(runner="flink", options={"flink_master": "a:1", "flink_job_server_jar": str(jar)}))
-
-
-def test_an_option_that_beam_does_not_know_names_close_ones():
-    assert refused("local", temp_locaton="x") == (
-        "beam.options.temp_locaton = x: expected the name of a Beam option "
-        "(close to it: temp_location, template_location, profile_temp_location)"
-    )
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"num_workers": "many"}, "beam.options.num_workers = many: expected a value of its kind"),
-        ({"num_workers": True}, "beam.options.num_workers = True: expected a value, not true or false"),
-        ({"streaming": "yes"}, "beam.options.streaming = yes: expected true or false"),
-        ({"pickle_library": "x"}, "beam.options.pickle_library = x: expected "),
-        ({"runner": "DirectRunner"}, "beam.options.runner = DirectRunner: expected no such key (beam.runner says it)"),
-        ({"direct_num_workers": 3}, "beam.options.direct_num_workers = 3: expected no such key (beam.workers says it)"),
-        ({"save_main_session": True}, "beam.options.save_main_session = True: expected no such key"),
-    ],
-)
-def test_values_are_checked_before_beam_sees_them(options, message):
-    assert refused("local", **options).startswith(message)
-
-
-def test_options_reach_beam_as_they_are():
-    config = BeamConfig(runner="dataflow", options={**GCP, "num_workers": 4, "experiments": ["a", "b"]})
-    options = pipeline_options(config)
+def test_beam_reads_these_options_as_they_are_meant():
+    config = BeamConfig(runner="dataflow", dataflow=DATAFLOW | {"autoscaling": False}, options={"experiments": ["a"]})
+    options = pipeline_options(config, "build_vocabulary")
+    workers, cloud = options.view_as(WorkerOptions), options.view_as(GoogleCloudOptions)
     assert options.view_as(StandardOptions).runner == "DataflowRunner"
-    assert options.view_as(GoogleCloudOptions).region == "europe-west1"
-    assert options.view_as(WorkerOptions).num_workers == 4
-    assert options.get_all_options()["experiments"] == ["a", "b"]
+    assert (cloud.region, cloud.service_account_email) == ("europe-west1", DATAFLOW["service_account"])
+    assert cloud.job_name.startswith("nightshift-build-vocabulary-")
+    assert (workers.machine_type, workers.disk_size_gb, workers.use_public_ips) == ("n2-standard-4", 50, False)
+    assert (workers.autoscaling_algorithm, workers.num_workers, workers.max_num_workers) == ("NONE", 20, 20)
+    assert options.view_as(DebugOptions).experiments == ["disable_logging_submission_environment", "a"]
     assert not options.view_as(SetupOptions).save_main_session
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (
+            {"runner": "flink", "flink": {"master": "flink:8081", "job_endpoint": "jobs:8099", "parallelism": 8}},
+            ["FlinkRunner", "flink_master=flink:8081", "job_endpoint=jobs:8099", "parallelism=8"],
+        ),
+        (
+            {"runner": "spark", "spark": {"master": "spark://host:7077", "job_server_jar": "spark.jar"}},
+            ["SparkRunner", "spark_master_url=spark://host:7077", "spark_job_server_jar=spark.jar"],
+        ),
+        (
+            {"runner": "portable", "portable": {"job_endpoint": "jobs:8099"}},
+            ["PortableRunner", "job_endpoint=jobs:8099"],
+        ),
+    ],
+)
+def test_sections_of_job_servers_become_their_options(fields, expected):
+    runner, *others = expected
+    assert flags(**fields, environment=DOCKER) == [
+        f"--runner={runner}",
+        *(f"--{other}" for other in others),
+        "--environment_type=DOCKER",
+        "--sdk_worker_parallelism=1",
+        f"--environment_config={DOCKER['container_image']}",
+        "--experiments=disable_logging_submission_environment",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("environment", "config"),
+    [
+        ({"kind": "external", "address": "pool:50000"}, "pool:50000"),
+        ({"kind": "process", "command": "/opt/apache/beam/boot"}, '{"command": "/opt/apache/beam/boot"}'),
+        ({"kind": "loopback"}, None),
+    ],
+)
+def test_workers_are_started_in_one_of_four_ways(environment, config):
+    given = BeamConfig(runner="spark", spark={"master": "local[4]"}, environment=environment | {"processes": 0})
+    options = pipeline_options(given, "clean").view_as(PortableOptions)
+    assert (options.environment_type, options.environment_config) == (environment["kind"].upper(), config)
+    assert options.sdk_worker_parallelism == "0"
+    assert options.view_as(SparkRunnerOptions).spark_master_url == "local[4]"
+
+
+def test_the_local_runner_is_told_only_what_was_asked_for():
+    assert flags("local", dataflow=DATAFLOW, environment=DOCKER) == []
+    assert flags("local", options={"streaming": True}) == ["--streaming"]
 
 
 def test_the_command_line_of_this_process_is_no_option(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["nightshift", "--job_endpoint=elsewhere:1", "--streaming"])
-    options = pipeline_options(BeamConfig())
+    options = pipeline_options(BeamConfig(), "clean")
     assert options.view_as(PortableOptions).job_endpoint is None
     assert not options.view_as(StandardOptions).streaming
-
-
-def test_a_local_runner_is_checked_without_importing_beam():
-    code = (
-        "import sys; from pipeline.running.beam_options import check_beam; from pipeline.beam_config import BeamConfig;"
-        "check_beam(BeamConfig()); assert 'apache_beam' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
