@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from flows import console
-from flows.commands import ManPage, configured
+from flows.command_pages import ManPage, configured
 from flows.mistakes import Group
 from flows.models import models
 from flows.rendering import render

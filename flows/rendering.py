@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import yaml
 
-from flows.commands import ManPage, configured
+from flows.command_pages import ManPage, configured
 
 if TYPE_CHECKING:
     from flows.settings import RetrainConfig

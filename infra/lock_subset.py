@@ -1,6 +1,7 @@
 """The part of the lock that some packages need, with the same versions and hashes, so that an image has nothing else.
 
     python -m infra.lock_subset --without apache-beam tensorflow tfx-bsl < requirements.lock > trainer.lock
+    python -m infra.lock_subset --project pyproject.toml < requirements.lock > flow.lock
 
 Above each package the lock says by its `# via` lines who needs it, which is all that is asked here.
 """
@@ -8,8 +9,10 @@ Above each package the lock says by its `# via` lines who needs it, which is all
 import argparse
 import re
 import sys
+import tomllib
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from pathlib import Path
 from typing import Final
 
 from pipeline.errors import InputError
@@ -56,13 +59,20 @@ def name_of(entry: str) -> str:
     return match.group() if match else ""
 
 
+def needs_of(project: Path) -> list[str]:
+    """The packages that a project needs to run, by its pyproject.toml."""
+    return [name_of(line) for line in tomllib.loads(project.read_text(encoding="utf-8"))["project"]["dependencies"]]
+
+
 def main() -> None:
     """From standard input to standard output."""
     parser = argparse.ArgumentParser(description="The part of a lock that some packages need.")
-    parser.add_argument("packages", nargs="+")
-    parser.add_argument("--without", action="append", default=[])
+    parser.add_argument("packages", nargs="*")
+    parser.add_argument("--project", type=Path, help="a pyproject.toml, for all that it needs to run")
+    parser.add_argument("--without", action="append", default=[], help="leave this package out")
     given = parser.parse_args()
-    sys.stdout.write(subset(sys.stdin.read(), given.packages, given.without))
+    wanted = given.packages + (needs_of(given.project) if given.project else [])
+    sys.stdout.write(subset(sys.stdin.read(), wanted, given.without))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What commands have in common: the options of a configuration, and a help page that is a docstring."""
+"""What the commands that take a configuration have in common: their options, and a help that is their docstring."""
 
 import inspect
 from collections.abc import Callable
