@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 SUITE ?= flow
+MANIFESTS = $(filter-out %/kustomization.yaml,$(wildcard infra/k8s/*.yaml))
 
 .PHONY: help setup demo test check bench lock
 
 help:
 	@echo "make demo         retrain a model on the embedded weather corpus and promote it"
 	@echo "make test         run the tests"
-	@echo "make check        lint, format, types, import contracts"
+	@echo "make check        lint, format, types, import contracts; images, cluster and cloud descriptions"
 	@echo "make bench        run a benchmark suite: SUITE=flow, data, train, decode, serve or quality"
 	@echo "make lock         resolve the dependencies anew"
 
@@ -43,6 +44,10 @@ check: setup
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/hadolint --failure-threshold info infra/docker/*.Dockerfile
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec infra/compose.yaml
+	@$(BIN)/kubernetes-validate --quiet --strict --kubernetes-version 1.33.1 $(MANIFESTS)
+	@$(BIN)/python -m tests.lint.terraform infra/terraform
 
 bench: setup
 	@$(BIN)/python -m tests.bench.$(SUITE)
@@ -50,3 +55,5 @@ bench: setup
 lock:
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-strip-extras --output-file requirements.lock
+	@echo 'tensorflow[and-cuda]' | $(BIN)/uv pip compile - --constraint requirements.lock --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --quiet | awk '/^[a-z]/ { is_on = /^nvidia-/ } is_on' > infra/docker/gpu.lock

@@ -3,7 +3,6 @@
 Nothing heavy is imported here, so that help and mistakes cost no waiting.
 """
 
-import inspect
 import os
 import sys
 from collections.abc import Callable
@@ -15,8 +14,10 @@ from typing import Any
 import click
 
 from flows import console
-from flows.mistakes import Command, Group
+from flows.command_pages import ManPage, configured
+from flows.mistakes import Group
 from flows.models import models
+from flows.rendering import render
 from flows.report import report
 from model.interruption import EXIT_CODE, Interrupted
 from pipeline.errors import InputError
@@ -25,32 +26,10 @@ from pipeline.storage import Conflict
 STAGES = ("ingest", "clean", "build_vocabulary", "shard", "inspect", "train", "evaluate", "register")
 
 
-def configured(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options that every command with a configuration takes."""
-    several = "One key, such as train.steps=500; may be repeated."
-    command = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=several)(command)
-    command = click.option("--config", "file", type=click.Path(path_type=Path), help="A YAML file.")(command)
-    return click.option("--preset", help="A configuration that comes with nightshift, such as weather.")(command)
-
-
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="nightshift")
 def cli() -> None:
     """Retrains sequence-to-sequence models every night."""
-
-
-class ManPage(Command):
-    """A command whose help is its docstring as it stands, up to the part for programmers."""
-
-    def page(self) -> str:
-        """The text."""
-        return self.callback.__doc__ or ""
-
-    def format_help_text(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """Shows the text without wrapping it."""
-        text = inspect.cleandoc(self.page()).partition("\nArgs:")[0].rstrip()
-        formatter.write_paragraph()
-        formatter.write("".join(f"  {line}".rstrip() + "\n" for line in text.splitlines()))
 
 
 class StagePage(ManPage):
@@ -130,21 +109,37 @@ def check(preset: str | None, file: Path | None, overrides: tuple[str, ...]) -> 
 def stage_command(name: str) -> click.Command:
     """The command of one stage, whose help is the stage's docstring."""
 
-    def run(preset: str | None, file: Path | None, overrides: tuple[str, ...], shards: str | None = None) -> None:
+    def run(
+        preset: str | None,
+        file: Path | None,
+        overrides: tuple[str, ...],
+        shards: str | None = None,
+        workers: int | None = None,
+    ) -> None:
         from flows.dag import inputs_of, stage_named
         from flows.settings import load
+        from model.helper import helps
         from model.shards import fetch_with_vocabulary
 
+        if workers:
+            overrides += ("devices.strategy=multi_worker", f"devices.workers={workers}")
         config = load(preset, file, overrides)
         stage = stage_named(name)
-        made = config.run(stage, *(fetch_with_vocabulary(shards) if shards else inputs_of(stage, config)))
-        click.echo(made.directory)
+        inputs = fetch_with_vocabulary(shards) if shards else inputs_of(stage, config)
+        if name == "train" and helps(config.devices):
+            from flows.helping import help_with
+
+            help_with(config, *inputs)
+            return
+        click.echo(config.run(stage, *inputs).directory)
 
     command = StagePage(name.replace("_", "-"), stage=name, callback=run)
     configured(command)
     if name == "train":
         elsewhere = "Shards of another workspace, gs://bucket/.../shard/FINGERPRINT, with its vocabulary."
         click.option("--shards", metavar="LOCATION", help=elsewhere)(command)
+        together = "Train with that many processes on this machine, as devices.workers says too."
+        click.option("--workers", type=click.IntRange(1, 64), help=together)(command)
     command.params.reverse()
     return command
 
@@ -331,6 +326,7 @@ def serve(registry: str, name: str | None, model: str, *, without_token: bool, *
 
 cli.add_command(models)
 cli.add_command(report)
+cli.add_command(render)
 
 
 def main() -> None:

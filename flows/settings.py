@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from flows.text_files import cause_of
 from flows.who import who
+from infra.cluster import ClusterConfig
 from model.card import CardConfig
 from model.config import DeviceConfig, EvaluateConfig, TrainConfig
 from model.predecessor import within
@@ -69,6 +70,7 @@ class RetrainConfig(Frozen):
     card: CardConfig = Field(CardConfig(), description="What people say about the model in its card.")
     beam: BeamConfig = Field(BeamConfig(), description="With what the Beam jobs run.")
     devices: DeviceConfig = Field(DeviceConfig(), description="On what the training runs.")
+    cluster: ClusterConfig = Field(ClusterConfig(), description="Machines that are not this one.")
 
     @field_validator("workspace")
     @classmethod

@@ -18,6 +18,12 @@ def told(strategy: tf.distribute.Strategy, look: Callable[[], Checkpoint | None]
     return Checkpoint.decode(data) if data else None
 
 
+def meet(strategy: tf.distribute.Strategy) -> None:
+    """Returns when all workers have come here: none leaves before the first one's last checkpoint is written."""
+    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        broadcast(strategy, b"")
+
+
 def broadcast(strategy: tf.distribute.Strategy, data: bytes) -> bytes:
     """The chief's bytes, on every worker; what the others bring does not count."""
     speaks = is_chief(strategy)

@@ -1,20 +1,17 @@
 """Devices: from a configuration to a `tf.distribute` strategy."""
 
-import json
 import os
-import re
 import socket
 import threading
 import time
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
 import tensorflow as tf
 
+from model.cluster import TF_CONFIG, own_address, workers_of
 from model.config import DeviceConfig
 from pipeline.errors import InputError
-
-ADDRESS: Final = re.compile(r".+:([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])")
 
 
 def build_strategy(config: DeviceConfig) -> tf.distribute.Strategy:
@@ -54,11 +51,9 @@ def build_strategy(config: DeviceConfig) -> tf.distribute.Strategy:
 
 def join_cluster(config: DeviceConfig) -> tf.distribute.Strategy:
     """Joins the workers that TF_CONFIG names, and waits for all of them, though not for ever."""
-    described = os.environ.get("TF_CONFIG", "")
-    workers = workers_of(described)
-    task = json.loads(described)["task"]
-    own = json.loads(described)["cluster"][task["type"]][task["index"]]
-    missing = wait_for(workers, own, config.join_seconds)
+    description = os.environ.get(TF_CONFIG, "")
+    workers = workers_of(description)
+    missing = wait_for(workers, own_address(description), config.join_seconds)
     if missing:
         allowed = f"all of {', '.join(workers)} to join within {config.join_seconds} s"
         cause = f"{', '.join(missing)} cannot be reached; all were started?"
@@ -110,7 +105,7 @@ def wait_for(workers: list[str], own: str, seconds: float) -> list[str]:
     try:
         server = socket.create_server((host, int(port)))
     except OSError as error:
-        raise InputError("TF_CONFIG", own, "an address of this machine that is free", str(error.strerror)) from error
+        raise InputError(TF_CONFIG, own, "an address of this machine that is free", str(error.strerror)) from error
     with server:
         while missing and time.monotonic() < deadline:
             missing = [worker for worker in missing if not answers(worker)]
@@ -126,28 +121,6 @@ def answers(worker: str) -> bool:
             return True
     except OSError:
         return False
-
-
-def workers_of(described: str) -> list[str]:
-    """The addresses in a TF_CONFIG; raises `InputError` where it describes no cluster.
-
-    >>> workers_of('{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}')
-    ['a:1', 'b:1']
-    """
-    cause = "the environment says which workers there are; devices.workers starts some on this machine"
-    try:
-        given = json.loads(described)
-        cluster, task = given["cluster"], given["task"]
-        found = [*cluster.get("chief", []), *cluster["worker"]]
-        is_known = dict(enumerate(cluster[task["type"]]))[task["index"]] in found
-        are_addresses = len({*found}) == len(found) and all(map(ADDRESS.fullmatch, found))
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise InputError("TF_CONFIG", described, "a cluster with workers, and this task in it", cause) from error
-    if not are_addresses:
-        raise InputError("TF_CONFIG", described, "workers at different addresses, each HOST:PORT", cause)
-    if not is_known:
-        raise InputError("TF_CONFIG", described, "a task that trains", f"this one is {task['type']}")
-    return found
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:

@@ -8,12 +8,14 @@ import tensorflow as tf
 
 from model import checkpoints, export
 from model.averaging import exported, part_of
+from model.broadcast import meet
 from model.config import DeviceConfig, TrainConfig
 from model.devices import check_devices
 from model.embeddings import vectors_of
 from model.fitting import fit
 from model.launch import build_strategy
 from model.loss_curve import draw_losses
+from model.notes import Notes
 from model.predecessor import Predecessor
 from model.prepare import Data, prepare
 from model.trainer import Trainer
@@ -54,7 +56,7 @@ def train_and_export(
             source=source,
         )
         run_local_workers(job)
-    else:
+    elif not is_trained(config, folder):
         train_on(build_strategy(devices), config, data, folder, source=source, compiles=devices.compile)
     last = checkpoints.newest(folder / CHECKPOINTS)
     if last is None:
@@ -81,6 +83,15 @@ def train_and_export(
         }
         | frame_fact(size),
     )
+
+
+def is_trained(config: TrainConfig, folder: Path) -> bool:
+    """Whether all steps are taken, and what a run left undone that was killed after them is to export the weights.
+
+    The other workers of a cluster have gone by then, and nobody would join.
+    """
+    last = checkpoints.newest(folder / CHECKPOINTS)
+    return last is not None and (last.step >= config.steps or Notes.parse(last.notes).is_over(config))
 
 
 def train_on(
@@ -117,5 +128,6 @@ def train_on(
 
     try:
         fit(trainer, data.pairs, data.plan, data.dev, folder / CHECKPOINTS, begin=begin, events=folder / EVENTS)
+        meet(strategy)
     except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
         raise ConnectionError(f"a worker of the cluster is gone: {error.message.splitlines()[0]}") from error

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from model import checkpoints
+from model.cluster import TF_CONFIG, described
 from model.interruption import EXIT_CODE, Interrupted, Request, listening
 from model.worker import JOINED, REFUSED, Job
 from pipeline.errors import InputError
@@ -76,11 +77,10 @@ def started(job: Job) -> Iterator[list[Worker]]:
         addresses = free_addresses(job.devices.workers)
         workers = []
         for index in range(job.devices.workers):
-            task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
             out, errors = (Path(folder) / f"{index}.{kind}" for kind in ("out", "errors"))
             process = subprocess.Popen(
                 [sys.executable, "-m", "model.worker"],
-                env=os.environ | {"TF_CONFIG": json.dumps(task)},
+                env=os.environ | {TF_CONFIG: described(addresses, index)},
                 stdin=subprocess.PIPE,
                 stdout=stack.enter_context(out.open("wb")),
                 stderr=stack.enter_context(errors.open("wb")) if index else None,  # people see the first one's

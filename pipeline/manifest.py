@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from importlib import metadata
 from pathlib import Path
@@ -220,8 +221,12 @@ def file_records(directory: Path) -> tuple[FileRecord, ...]:
 
 
 def package_versions(packages: Iterable[str] = PACKAGES) -> dict[str, str]:
-    """Versions of Python and of the packages whose code can change an output."""
-    return {"python": python_version()} | {name: metadata.version(name) for name in packages}
+    """Versions of Python and of the packages whose code can change an output, as far as they are installed."""
+    found = {"python": python_version()}
+    for name in packages:
+        with suppress(metadata.PackageNotFoundError):  # a trainer needs no Beam
+            found[name] = metadata.version(name)
+    return found
 
 
 def sha256_of_file(path: Path) -> str:
