@@ -3,7 +3,6 @@
 Nothing heavy is imported here, so that help and mistakes cost no waiting.
 """
 
-import inspect
 import os
 import sys
 from collections.abc import Callable
@@ -14,8 +13,9 @@ from typing import Any
 
 import click
 
-from flows import console
-from flows.mistakes import Command, Group
+from flows import console, shift
+from flows.command_pages import ManPage, configured
+from flows.mistakes import Group
 from flows.models import models
 from flows.report import report
 from model.interruption import EXIT_CODE, Interrupted
@@ -25,32 +25,10 @@ from pipeline.storage import Conflict
 STAGES = ("ingest", "clean", "build_vocabulary", "shard", "inspect", "train", "evaluate", "register")
 
 
-def configured(command: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options that every command with a configuration takes."""
-    several = "One key, such as train.steps=500; may be repeated."
-    command = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=several)(command)
-    command = click.option("--config", "file", type=click.Path(path_type=Path), help="A YAML file.")(command)
-    return click.option("--preset", help="A configuration that comes with nightshift, such as weather.")(command)
-
-
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="nightshift")
 def cli() -> None:
     """Retrains sequence-to-sequence models every night."""
-
-
-class ManPage(Command):
-    """A command whose help is its docstring as it stands, up to the part for programmers."""
-
-    def page(self) -> str:
-        """The text."""
-        return self.callback.__doc__ or ""
-
-    def format_help_text(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """Shows the text without wrapping it."""
-        text = inspect.cleandoc(self.page()).partition("\nArgs:")[0].rstrip()
-        formatter.write_paragraph()
-        formatter.write("".join(f"  {line}".rstrip() + "\n" for line in text.splitlines()))
 
 
 class StagePage(ManPage):
@@ -88,17 +66,19 @@ def retrain(preset: str | None, file: Path | None, overrides: tuple[str, ...]) -
     Runs without a server; with PREFECT_API_URL set it reports to that one.
     """
     from flows.check import check
-    from flows.settings import load
+    from flows.settings import configure, given
 
-    config = load(preset, file, overrides)
+    fields = given(file, overrides)
+    config = configure(preset, fields)
     check(config)  # before Prefect is imported and its server started, which takes a while
+    from flows.parameters import NO_PRESET
     from flows.retrain import retrain as flow
     from flows.server import ensure_server
     from flows.summary import as_text
 
     started = datetime.now(UTC).isoformat()
     ensure_server()
-    night = flow(config)
+    night = flow(preset or NO_PRESET, fields)
     click.echo("\n" + as_text(config, night, program=sys.argv[0]))
     if night.is_older_than(started):
         click.echo("\n  nothing was new: every stage found its output finished")
@@ -311,6 +291,8 @@ def serve(registry: str, name: str | None, model: str, *, without_token: bool, *
     run(Chosen(registry, name, model), ServeConfig(**limits), without_token=without_token)
 
 
+for command in (shift.up, shift.down, shift.deploy):
+    cli.add_command(command)
 cli.add_command(models)
 cli.add_command(report)
 

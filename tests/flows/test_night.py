@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from flows.cli import cli
 from flows.dag import STAGES
-from flows.settings import load
+from flows.settings import given
 from pipeline.manifest import complete_outputs, input_record, sha256_of_file
 from pipeline.vocabulary import UNK, Vocabulary
 
@@ -221,7 +221,7 @@ def test_a_server_that_is_named_gets_the_report(night, environment, prefect, ret
     run = retrain(folder, environment | {"PREFECT_API_URL": prefect.url})
     assert happened(run) == dict.fromkeys(NAMES, "reused")
     (flow_run,) = (run for run in prefect.ask("flow_runs/filter", {}) if run["id"] not in before)
-    assert (flow_run["name"], flow_run["state_type"]) == ("retrain weather-en-fr", "COMPLETED")
+    assert (flow_run["name"], flow_run["state_type"]) == ("retrain weather", "COMPLETED")
     number = flow_run["id"]
     assert {task["name"].split("-")[0] for task in prefect.of(number, "task_runs")} == set(NAMES)
     assert any("weather-en-fr, version 1" in one["data"] for one in prefect.of(number, "artifacts"))
@@ -238,10 +238,10 @@ def test_the_saved_model_in_the_registry_is_the_one_that_was_scored(night, outpu
 
 def test_the_nightly_deployment_runs_on_a_worker(night, worker, tiny):
     folder, _ = night
-    # The configuration of the night that ran before instead of the preset's.
-    config = load("weather", overrides=[*tiny, f"workspace={folder / 'workspace'}", f"registry={folder / 'registry'}"])
-    run = worker.wait(worker.trigger("retrain/nightly", config=config.model_dump(mode="json")))
-    assert (run["name"], run["state_type"]) == ("retrain weather-en-fr", "COMPLETED"), run["state"]
+    # What the night that ran before was given goes over the preset.
+    fields = given(None, [*tiny, f"workspace={folder / 'workspace'}", f"registry={folder / 'registry'}"])
+    run = worker.wait(worker.trigger("retrain/nightly", preset="weather", overrides=fields))
+    assert (run["name"], run["state_type"]) == ("retrain weather", "COMPLETED"), run["state"]
     assert (folder / "registry" / "weather-en-fr" / "versions" / "0001" / "manifest.json").exists()
 
 
