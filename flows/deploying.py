@@ -19,6 +19,7 @@ from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy, VersionInfo, WorkPool
+from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 from prefect.schedules import Cron, Schedule
 from prefect.settings import PREFECT_API_URL
@@ -57,7 +58,9 @@ def deploy(names: Iterable[str], target: Target) -> list[str]:
 def deploy_one(name: str, target: Target) -> str:
     """Makes the deployment of one flow."""
     is_night = name == "retrain"
-    made = flow_named(name).to_deployment(
+    version = metadata.version("nightshift")
+    made = RunnerDeployment.from_flow(
+        flow_named(name),
         name=NIGHTLY if is_night else target.pool,
         entrypoint_type=EntrypointType.MODULE_PATH,  # the package is installed where a worker runs
         work_pool_name=target.pool,
@@ -65,9 +68,8 @@ def deploy_one(name: str, target: Target) -> str:
         schedules=[target.schedule] if is_night else [],
         concurrency_limit=ONE_AT_A_TIME if is_night else None,
         job_variables=target.job_variables,
+        version=version,
     )
-    version = metadata.version("nightshift")
-    made.version = version
     made.apply(version_info=VersionInfo(version=version, type="prefect:simple"))
     return made.full_name
 

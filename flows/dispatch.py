@@ -9,14 +9,15 @@ reader of an output verifies its digests, so a file that reached this machine da
 
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
-from prefect.states import Cancelling, State
+from prefect.states import Cancelling
 
 from flows import stages
 from flows.dag import stage_named
@@ -74,7 +75,7 @@ def run_there(name: str, config: RetrainConfig) -> None:
         ChildProcessError: it failed, was cancelled, or took too long; the message is one line.
     """
     log.info("%-16s waits for a worker", name)
-    run = run_deployment(name, parameters=parameters_of(config), timeout=0)
+    run = cast(FlowRun, run_deployment(name, parameters=parameters_of(config), timeout=0))
     with get_client(sync_client=True) as client:
         try:
             state = final_state(client, run.id, name, config.deployments)
@@ -83,7 +84,7 @@ def run_there(name: str, config: RetrainConfig) -> None:
             raise
     if not state.is_completed():
         said = " ".join((state.message or "without a word").split())
-        raise ChildProcessError(f"{name}: the run {run.name} is {state.name.lower()}: {said}")
+        raise ChildProcessError(f"{name}: the run {run.name} is {str(state.type.value).lower()}: {said}")
 
 
 def final_state(client: SyncPrefectClient, run: UUID, name: str, config: DeploymentsConfig) -> State[Any]:

@@ -6,6 +6,7 @@ the form begins empty and only what is filled in goes over the preset. What no t
 not go together, is found by `configure` as the first act of a run.
 """
 
+import logging
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -14,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import core_schema
 
 from flows.settings import RetrainConfig, configure, models_in, preset_names
+from pipeline.stage import log
 
 NO_PRESET: Final = "none"
 NOTHING: Final[dict[str, Any]] = {}  # filled in
@@ -42,7 +44,8 @@ def form_of(model: type[BaseModel]) -> type[Form]:
 
 def entry(name: str, field: FieldInfo) -> tuple[Any, Any]:
     """A key's type and what the form says about it; the ranges are part of the type."""
-    annotation, described = field.annotation, field.description
+    described = field.description
+    annotation: Any = field.annotation
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         (section,) = models_in(annotation)
         annotation, described = form_of(section), described or section.__doc__
@@ -72,6 +75,7 @@ Overrides = Annotated[dict[str, Any], GetPydanticSchema(as_form)]
 
 def configured(preset: str, overrides: dict[str, Any]) -> RetrainConfig:
     """The configuration that was asked for; raises `InputError` for what the form could not refuse."""
+    log.setLevel(logging.INFO)  # a worker's process begins here; Prefect sends on what our logger lets through
     return configure(None if preset == NO_PRESET else preset, overrides)
 
 

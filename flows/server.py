@@ -56,7 +56,7 @@ def ensure_server() -> None:
 
 def check_server() -> str:
     """The address of the server that PREFECT_API_URL or the profile names; raises `InputError` where none answers."""
-    named = PREFECT_API_URL.value()
+    named: str | None = PREFECT_API_URL.value()
     if not named or not is_healthy(named):
         allowed = "the address of a Prefect server that answers, such as http://127.0.0.1:4200/api"
         raise InputError("PREFECT_API_URL", named or "not given", allowed, "is it running?" if named else "")

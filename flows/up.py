@@ -221,6 +221,8 @@ def common_environment(place: Place) -> dict[str, str]:
     """What the server and the worker inherit: no settings of another server, and not the database's password."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_") and name != PASSWORD}
     quiet = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+    # Whatever address a browser reaches the UI by, through a tunnel too, the API is at the same one.
+    quiet |= {"PREFECT_SERVER_UI_API_URL": "/api", "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false"}
     return mine | quiet | {"PREFECT_HOME": str(place.home.absolute())}
 
 

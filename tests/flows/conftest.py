@@ -302,41 +302,16 @@ MARK = "NIGHTSHIFT_TESTS"  # a variable by which all that a server and its worke
 FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
-class Prefect:
-    """A real Prefect server with its UI, and its worker once a test asks for that.
+class Asking:
+    """Asks a Prefect server as its UI does.
 
     Args:
-        folder: for its database and for what its processes print.
-        environment: of its processes.
+        ui: its address.
     """
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = str(probe.getsockname()[1])
-        self.folder = folder
-        self.ui = f"http://127.0.0.1:{port}"
-        self.url = f"{self.ui}/api"
-        # What starts a server or asks one in a test takes this environment; tests may put more into it.
-        self.environment = environment | {"PREFECT_HOME": str(folder), "PREFECT_API_URL": self.url}
-        self.environment |= {"PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
-        self.environment |= {"DO_NOT_TRACK": "1", MARK: str(folder)}
-        self.processes: list[subprocess.Popen[bytes]] = []
-        self.start("server", "server", "start", "--host", "127.0.0.1", "--port", port)
-        until(lambda: fetch(f"{self.url}/health"), seconds=180)
-
-    def start(self, name: str, *arguments: str) -> None:
-        """Starts a process of Prefect's that prints into a file."""
-        with (self.folder / f"{name}.log").open("wb") as printed:
-            given: dict[str, Any] = {"stdout": printed, "stderr": subprocess.STDOUT, "cwd": self.folder}
-            command = [PREFECT, "--no-prompt", *arguments]
-            self.processes.append(subprocess.Popen(command, env=self.environment, start_new_session=True, **given))
-
-    def run(self, *arguments: str, **more: Any) -> str:
-        """What a command of Prefect's prints, which is to succeed."""
-        given = {"env": self.environment, "capture_output": True, "text": True, "timeout": 200} | more
-        done = subprocess.run([PREFECT, "--no-prompt", *arguments], check=False, **given)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return str(done.stdout)
+    def __init__(self, ui: str) -> None:
+        self.ui = ui
+        self.url = f"{ui}/api"
 
     def ask(self, path: str, body: Any = None) -> Any:
         """What the server answers; a body is sent by POST."""
@@ -369,6 +344,42 @@ class Prefect:
         found: list[dict[str, Any]] = self.ask(f"{what}/filter", asked | {"sort": sort})
         return sorted(found, key=lambda one: one["created"])
 
+
+class Prefect(Asking):
+    """A real Prefect server with its UI, and its worker once a test asks for that.
+
+    Args:
+        folder: for its database and for what its processes print.
+        environment: of its processes.
+    """
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = str(probe.getsockname()[1])
+        self.folder = folder
+        super().__init__(f"http://127.0.0.1:{port}")
+        # What starts a server or asks one in a test takes this environment; tests may put more into it.
+        self.environment = environment | {"PREFECT_HOME": str(folder), "PREFECT_API_URL": self.url}
+        self.environment |= {"PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
+        self.environment |= {"DO_NOT_TRACK": "1", MARK: str(folder)}
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.start("server", "server", "start", "--host", "127.0.0.1", "--port", port)
+        until(lambda: fetch(f"{self.url}/health"), seconds=180)
+
+    def start(self, name: str, *arguments: str) -> None:
+        """Starts a process of Prefect's that prints into a file."""
+        with (self.folder / f"{name}.log").open("wb") as printed:
+            given: dict[str, Any] = {"stdout": printed, "stderr": subprocess.STDOUT, "cwd": self.folder}
+            command = [PREFECT, "--no-prompt", *arguments]
+            self.processes.append(subprocess.Popen(command, env=self.environment, start_new_session=True, **given))
+
+    def run(self, *arguments: str, **more: Any) -> str:
+        """What a command of Prefect's prints, which is to succeed."""
+        given = {"env": self.environment, "capture_output": True, "text": True, "timeout": 200} | more
+        done = subprocess.run([PREFECT, "--no-prompt", *arguments], check=False, **given)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return str(done.stdout)
+
     def close(self) -> None:
         """Ends all that it started for good, runs too, which have sessions of their own."""
         for process in self.processes:
@@ -399,6 +410,24 @@ def prefect(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str
     server = Prefect(tmp_path_factory.mktemp("server"), environment)
     yield server
     server.close()
+
+
+@pytest.fixture(scope="session")
+def server_at() -> Any:
+    """Asks the server at an address: `server_at("http://127.0.0.1:4200").trigger(...)`."""
+    return Asking
+
+
+@pytest.fixture(scope="session")
+def processes_with() -> Any:
+    """The processes that have a variable: `processes_with("NAME=value")`."""
+    return marked
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
