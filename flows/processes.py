@@ -7,7 +7,6 @@ of another that got the number of one of ours is not.
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -38,17 +37,13 @@ class Started(Frozen):
 
 def start(name: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> Started:
     """Starts a process in a session of its own; what it prints goes to the end of a file that only its owner reads."""
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    with os.fdopen(descriptor, "wb") as printed:
-        process = subprocess.Popen(  # noqa: S603 -- our own programs
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=printed,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    return Started(name=name, pid=process.pid, born=born(process.pid) or 0, command=tuple(command))
+    files = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+    ]
+    pid = os.posix_spawnp(command[0], command, dict(environment), file_actions=files, setsid=True)
+    return Started(name=name, pid=pid, born=born(pid) or 0, command=tuple(command))
 
 
 def born(pid: int) -> int | None:

@@ -84,10 +84,10 @@ def up(place: Place, config: "RetrainConfig", parameters: dict[str, Any], cron: 
         return
     environment = server_environment(place)
     check_port(place)
-    make_folder(place.home)
     from flows.deploying import schedule_of
 
     schedule = schedule_of(cron, timezone)
+    make_folder(place.home)
     running = Running(mark=secrets.token_hex(8), ui=place.ui)
     running.write(place.home)
     try:

@@ -319,6 +319,10 @@ class Asking:
         assert answer.ok, answer.text
         return answer.json() if answer.content else None
 
+    def post(self, path: str, body: Any) -> requests.Response:
+        """The server's answer, whatever it is."""
+        return requests.post(f"{self.url}/{path}", json=body, timeout=60)
+
     def trigger(self, deployment: str, **parameters: Any) -> str:
         """Asks for a run of `retrain/nightly`, as the UI's button does; gives its id."""
         number = self.ask(f"deployments/name/{deployment}")["id"]
@@ -422,12 +426,6 @@ def server_at() -> Any:
 def processes_with() -> Any:
     """The processes that have a variable: `processes_with("NAME=value")`."""
     return marked
-
-
-@pytest.fixture
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
