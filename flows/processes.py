@@ -42,7 +42,7 @@ def start(name: str, command: Sequence[str], environment: Mapping[str, str], log
         (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
         (os.POSIX_SPAWN_DUP2, 1, 2),
     ]
-    pid = os.posix_spawnp(command[0], command, dict(environment), file_actions=files, setsid=True)
+    pid = os.posix_spawnp(command[0], list(command), dict(environment), file_actions=files, setsid=True)
     return Started(name=name, pid=pid, born=born(pid) or 0, command=tuple(command))
 
 
