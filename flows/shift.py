@@ -45,7 +45,9 @@ def up(
     port: int,
     database: str | None,
 ) -> None:
-    """Start the night shift of this machine: a Prefect server with its UI, a worker, the nightly deployment.
+    """Start the night shift of this machine.
+
+    That is a Prefect server with its UI, a worker and the deployments, with the nightly one by the clock.
 
         nightshift up --preset weather
         nightshift up --config mine.yaml --cron "30 1 * * *" --timezone Europe/Berlin
@@ -69,7 +71,7 @@ def up(
 @click.command(cls=ManPage)
 @at_home
 def down(home: Path) -> None:
-    """End what nightshift up started, and nothing else.
+    """End what nightshift up started.
 
         nightshift down
 
@@ -99,7 +101,9 @@ def deploy(
     image: str | None,
     directory: Path | None,
 ) -> None:
-    """Register the deployments with the Prefect server that PREFECT_API_URL names.
+    """Register the deployments with a server.
+
+    It is the Prefect server that PREFECT_API_URL names.
 
         nightshift deploy --pool nights --preset weather
         nightshift deploy --pool gpu --flow train --image europe-docker.pkg.dev/project/nightshift/trainer:1

@@ -79,7 +79,7 @@ def test_a_list_of_commands_cuts_none_of_them_off(group):
         ),
         (
             ["deploy", "--pool", "gpu", "--flow", "trian"],
-            "--flow = ('trian',): expected one of retrain, prepare, trai",
+            "--flow = ['trian']: expected one of retrain, prepare, train",
         ),
         (
             ["deploy", "--pool", "gpu"],
