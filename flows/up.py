@@ -8,6 +8,7 @@ workspace/prefect/
 
 import json
 import os
+import re
 import secrets
 import socket
 import sys
@@ -35,7 +36,6 @@ POOL: Final = "nights"
 STATE: Final = "up.json"
 PASSWORD: Final = "NIGHTSHIFT_DB_PASSWORD"  # noqa: S105 -- the variable's name
 ENDS_WITHIN: Final = 60.0  # seconds, in which a training saves where it is
-LAST_LINES: Final = 5  # of a log, when something did not start
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ def up(place: Place, config: "RetrainConfig", parameters: dict[str, Any], cron: 
 
     Raises:
         InputError: the port is taken, or the schedule or the database's address is none.
-        OSError: something did not start; the message ends with what it printed.
+        OSError: something did not start; the message says why.
     """
     if (running := read_state(place.home)) and marked(running.mark):
         tell(running)
@@ -135,9 +135,14 @@ def wait_for_server(server: Started, url: str, log: Path) -> None:
     deadline = time.monotonic() + STARTS_WITHIN
     while not is_healthy(url):
         if not server.is_running or time.monotonic() > deadline:
-            said = " | ".join(log.read_text(encoding="utf-8", errors="replace").split("\n")[-LAST_LINES:])
-            raise OSError(f"Prefect's server does not answer at {url}, see {log}: {said}")
+            raise OSError(f"Prefect's server does not answer at {url}: {reason_in(log)} (all of it is in {log})")
         time.sleep(0.2)
+
+
+def reason_in(log: Path) -> str:
+    """The last line of a log that names an error, or its last one."""
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    return next((line for line in reversed(lines) if re.match(r"[\w.]+(Error|Exception):", line)), (lines or [""])[-1])
 
 
 def down(home: Path) -> None:
