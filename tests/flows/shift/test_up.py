@@ -47,10 +47,11 @@ def test_a_night_whose_parts_are_deployments_and_an_end_in_the_midst_of_the_next
     parts = [one for one in server.ask("flow_runs/filter", {"sort": "START_TIME_ASC"}) if one["parent_task_run_id"]]
     assert [(flows[one["flow_id"]], one["state_type"]) for one in parts] == [(part, "COMPLETED") for part in PARTS]
     there, here = outputs(tmp_path), outputs(night[0])
-    for name, made in there.items():
-        assert made.fingerprint == here[name].fingerprint, name
     for name in ("ingest", "clean", "build_vocabulary", "shard", "inspect"):
         assert there[name].digest == here[name].digest, name
+    # From here on a fingerprint covers the training's log, which holds times.
+    assert there["train"].fingerprint == here["train"].fingerprint
+    assert there["evaluate"].facts == here["evaluate"].facts
 
     long = given | {"train": given["train"] | {"steps": 100_000}}
     number = server.trigger("retrain/nightly", overrides=long)
