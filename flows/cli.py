@@ -87,7 +87,7 @@ def retrain(preset: str | None, file: Path | None, overrides: tuple[str, ...]) -
 @cli.command(cls=ManPage)
 @configured
 def check(preset: str | None, file: Path | None, overrides: tuple[str, ...]) -> None:
-    """Look at everything that a night needs, and estimate what it will cost.
+    """Look at what a night needs, and estimate it.
 
         nightshift check --preset weather
         nightshift check --config mine.yaml --set train.steps=5000
