@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from flows import console
+from flows import console, shift
 from flows.command_pages import ManPage, configured
 from flows.mistakes import Group
 from flows.models import models
@@ -67,17 +67,19 @@ def retrain(preset: str | None, file: Path | None, overrides: tuple[str, ...]) -
     Runs without a server; with PREFECT_API_URL set it reports to that one.
     """
     from flows.check import check
-    from flows.settings import load
+    from flows.settings import configure, given
 
-    config = load(preset, file, overrides)
+    fields = given(file, overrides)
+    config = configure(preset, fields)
     check(config)  # before Prefect is imported and its server started, which takes a while
+    from flows.parameters import NO_PRESET
     from flows.retrain import retrain as flow
     from flows.server import ensure_server
     from flows.summary import as_text
 
     started = datetime.now(UTC).isoformat()
     ensure_server()
-    night = flow(config)
+    night = flow(preset or NO_PRESET, fields)
     click.echo("\n" + as_text(config, night, program=sys.argv[0]))
     if night.is_older_than(started):
         click.echo("\n  nothing was new: every stage found its output finished")
@@ -86,7 +88,7 @@ def retrain(preset: str | None, file: Path | None, overrides: tuple[str, ...]) -
 @cli.command(cls=ManPage)
 @configured
 def check(preset: str | None, file: Path | None, overrides: tuple[str, ...]) -> None:
-    """Look at everything that a night needs, and estimate what it will cost.
+    """Look at what a night needs, and estimate it.
 
         nightshift check --preset weather
         nightshift check --config mine.yaml --set train.steps=5000
@@ -324,6 +326,8 @@ def serve(registry: str, name: str | None, model: str, *, without_token: bool, *
     run(Chosen(registry, name, model), ServeConfig(**limits), without_token=without_token)
 
 
+for command in (shift.up, shift.down, shift.deploy):
+    cli.add_command(command)
 cli.add_command(models)
 cli.add_command(report)
 cli.add_command(render)

@@ -4,19 +4,35 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from flows.check import check
-from flows.settings import RetrainConfig
-from flows.stages import build_vocabulary, clean, evaluate, ingest, inspect, register, shard, train
+from flows.dispatch import (
+    build_vocabulary,
+    check_deployments,
+    clean,
+    evaluate,
+    ingest,
+    inspect,
+    register,
+    shard,
+    train,
+)
+from flows.parameters import NO_PRESET, NOTHING, Overrides, Preset, configured
 from flows.summary import Night, as_text
 
 
-@flow(name="retrain", flow_run_name="retrain {config.name}", persist_result=False)
-def retrain(config: RetrainConfig) -> Night:
+@flow(name="retrain", flow_run_name="retrain {preset}", persist_result=False)
+def retrain(preset: Preset = NO_PRESET, overrides: Overrides = NOTHING) -> Night:
     """Clean, shard, train, score and register one sequence-to-sequence model.
+
+    Args:
+        preset: The configuration to begin with; none: the defaults.
+        overrides: What is to be different; an empty field leaves what the preset says.
 
     Raises:
         InputError: something that was given cannot be used; nothing is tried again.
     """
+    config = configured(preset, overrides)
     check(config)
+    check_deployments(config.deployments)
     corpus = ingest(config)
     pairs = clean(config, corpus)
     vocabulary = build_vocabulary(config, pairs)

@@ -33,10 +33,8 @@ def ensure_server() -> None:
         InputError: the server that is named does not answer.
         RuntimeError: the temporary server does not start; the message holds what it printed.
     """
-    named = PREFECT_API_URL.value()
-    if named:
-        if not is_healthy(named):
-            raise InputError("PREFECT_API_URL", named, "the address of a Prefect server that answers", "is it running?")
+    if PREFECT_API_URL.value():
+        check_server()
         return
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = str(probe.getsockname()[1])
@@ -53,6 +51,20 @@ def ensure_server() -> None:
             printed.seek(0)
             said = redacted(printed.read().decode(errors="replace"))  # it may quote the address of its database
             raise RuntimeError(f"Prefect's temporary server does not answer, exit code {server.poll()}: {said}")
+    use_server(url)
+
+
+def check_server() -> str:
+    """The address of the server that PREFECT_API_URL or the profile names; raises `InputError` where none answers."""
+    named: str | None = PREFECT_API_URL.value()
+    if not named or not is_healthy(named):
+        allowed = "the address of a Prefect server that answers, such as http://127.0.0.1:4200/api"
+        raise InputError("PREFECT_API_URL", named or "not given", allowed, "is it running?" if named else "")
+    return named
+
+
+def use_server(url: str) -> None:
+    """Has Prefect's client in this process and those it starts talk to the server at an address."""
     os.environ["PREFECT_API_URL"] = url
     refresh_global_settings_context()
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from flows.deployments import DeploymentsConfig
 from flows.text_files import cause_of
 from flows.who import who
 from infra.cluster import ClusterConfig
@@ -71,6 +72,7 @@ class RetrainConfig(Frozen):
     beam: BeamConfig = Field(BeamConfig(), description="With what the Beam jobs run.")
     devices: DeviceConfig = Field(DeviceConfig(), description="On what the training runs.")
     cluster: ClusterConfig = Field(ClusterConfig(), description="Machines that are not this one.")
+    deployments: DeploymentsConfig = Field(DeploymentsConfig(), description="Parts of the night that run elsewhere.")
 
     @field_validator("workspace")
     @classmethod
@@ -147,13 +149,21 @@ def load(preset: str | None = None, file: Path | None = None, overrides: Iterabl
     Raises:
         InputError: an unknown preset, key or value.
     """
-    fields: dict[str, Any] = {}
-    if preset is not None:
-        fields = parse(preset_text(preset), f"preset {preset}")
-    if file is not None:
-        fields = merge(fields, parse(file_text(file), str(file)))
+    return configure(preset, given(file, overrides))
+
+
+def given(file: Path | None, overrides: Iterable[str]) -> dict[str, Any]:
+    """What a file and overrides say, as one mapping of sections; nothing in it is looked at yet."""
+    fields = parse(file_text(file), str(file)) if file is not None else {}
     for override in overrides:
         fields = merge(fields, nested(override))
+    return fields
+
+
+def configure(preset: str | None, fields: Mapping[str, Any]) -> RetrainConfig:
+    """The configuration of a preset, or the defaults, with some fields laid over it; raises `InputError`."""
+    if preset is not None:
+        fields = merge(parse(preset_text(preset), f"preset {preset}"), fields)
     try:
         return RetrainConfig.model_validate(fields)
     except ValidationError as error:

@@ -63,6 +63,32 @@ def test_a_list_of_commands_cuts_none_of_them_off(group):
         (["translate", "--n-best", "2", "--temperature", "1", "Rain."], "--n-best = 2: expected to stand alone"),
         (["models"], "registry = workspace/registry: expected a registry with a model in it"),
         (["models", "show", "1"], "registry = workspace/registry: expected a registry with a model in it"),
+        (["up"], "corpus.train = []: expected at least one source of pairs"),
+        (["up", "--preset", "weather", "--cron", "tonight"], "--cron = tonight: expected minute, hour, day, month and"),
+        (
+            ["up", "--preset", "weather", "--timezone", "Mars/Base"],
+            "--timezone = Mars/Base: expected a time zone, suc",
+        ),
+        (
+            ["up", "--preset", "weather", "--database", "postgresql://u:secret@h/d"],
+            "--database = postgresql://h/d: expected no password in it (everybody sees command lines; set NIGHTSHIFT_",
+        ),
+        (
+            ["up", "--preset", "weather", "--database", "mysql://u:secret@h/d"],
+            "--database = h/d: expected postgresql",
+        ),
+        (
+            ["deploy", "--pool", "gpu", "--flow", "trian"],
+            "--flow = ['trian']: expected one of retrain, prepare, train",
+        ),
+        (
+            ["deploy", "--pool", "gpu"],
+            "PREFECT_API_URL = not given: expected the address of a Prefect server that an",
+        ),
+        (
+            ["retrain", "--preset", "weather", "--set", "deployments.train=evaluate/gpu"],
+            "deployments.train = evaluate/gpu: expected text of the form ^(train/[^/]+)?$",
+        ),
         (
             ["retrain", "--preset", "weather", "--set", "promotion.samples=5"],
             "promotion.samples = 5: expected more samples: their number is the most that p can show",

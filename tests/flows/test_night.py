@@ -2,12 +2,8 @@
 
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -15,7 +11,7 @@ from click.testing import CliRunner
 
 from flows.cli import cli
 from flows.dag import STAGES
-from flows.settings import load
+from flows.settings import given
 from pipeline.manifest import complete_outputs, input_record, sha256_of_file
 from pipeline.vocabulary import UNK, Vocabulary
 
@@ -27,39 +23,6 @@ NAMES = [stage.name for stage in STAGES]
 
 def why(run, stage):
     return next(line for line in run.stderr.splitlines() if line.startswith(f"{stage} ")).split(None, 2)[2]
-
-
-def ask(url, body=None):
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data=data, headers={"Content-Type": "application/json"})
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return json.load(answer)
-    except OSError:
-        return None
-
-
-@pytest.fixture
-def server(tmp_path, environment):
-    """A Prefect server of its own, as `prefect server start` runs it; gives its address."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    prefect = str(Path(sys.executable).with_name("prefect"))
-    command = [prefect, "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    url = f"http://127.0.0.1:{port}/api"
-    own_home = {"PREFECT_HOME": str(tmp_path / "prefect")}
-    given = {"env": environment | own_home, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(command, start_new_session=True, **given)
-    try:
-        deadline = time.monotonic() + 120
-        while ask(f"{url}/health") is None:
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.5)
-        yield url
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(timeout=30)
 
 
 def test_a_night_runs_every_stage_and_says_what_came_out(night, happened):
@@ -252,19 +215,17 @@ def test_a_lost_registry_is_filled_again(night, environment, retrain, happened):
     assert (folder / "elsewhere" / "weather-en-fr" / "versions" / "0001" / "manifest.json").exists()
 
 
-def test_a_server_that_is_named_gets_the_report(night, environment, server, retrain, happened):
+def test_a_server_that_is_named_gets_the_report(night, environment, prefect, retrain, happened, wait_until):
     folder, _ = night
-    run = retrain(folder, environment | {"PREFECT_API_URL": server})
+    before = [run["id"] for run in prefect.ask("flow_runs/filter", {})]
+    run = retrain(folder, environment | {"PREFECT_API_URL": prefect.url})
     assert happened(run) == dict.fromkeys(NAMES, "reused")
-    (flow_run,) = ask(f"{server}/flow_runs/filter", {})
-    assert (flow_run["name"], flow_run["state_type"]) == ("retrain weather-en-fr", "COMPLETED")
-    assert {task["name"].split("-")[0] for task in ask(f"{server}/task_runs/filter", {})} == set(NAMES)
-    (artifact,) = ask(f"{server}/artifacts/filter", {})
-    assert "weather-en-fr, version 1" in artifact["data"]
-    deadline = time.monotonic() + 20
-    while not any("reused" in line["message"] for line in ask(f"{server}/logs/filter", {})):
-        assert time.monotonic() < deadline, "our lines did not reach the server"
-        time.sleep(0.5)
+    (flow_run,) = (run for run in prefect.ask("flow_runs/filter", {}) if run["id"] not in before)
+    assert (flow_run["name"], flow_run["state_type"]) == ("retrain weather", "COMPLETED")
+    number = flow_run["id"]
+    assert {task["name"].split("-")[0] for task in prefect.of(number, "task_runs")} == set(NAMES)
+    assert any("weather-en-fr, version 1" in one["data"] for one in prefect.of(number, "artifacts"))
+    wait_until(lambda: any("reused" in line["message"] for line in prefect.of(number, "logs")))
 
 
 def test_the_saved_model_in_the_registry_is_the_one_that_was_scored(night, outputs):
@@ -275,25 +236,12 @@ def test_the_saved_model_in_the_registry_is_the_one_that_was_scored(night, outpu
     assert len(list(complete_outputs(folder / "workspace/weather-en-fr/clean"))) == 1
 
 
-def test_the_nightly_deployment_runs_on_a_worker(night, environment, server, tmp_path, tiny):
+def test_the_nightly_deployment_runs_on_a_worker(night, worker, tiny):
     folder, _ = night
-    here = Path(__file__).parents[2]
-    # What `infra/README.md` says, with the configuration of the night that ran before instead of the preset's.
-    config = load("weather", overrides=[*tiny, f"workspace={folder / 'workspace'}", f"registry={folder / 'registry'}"])
-    prefect = [str(Path(sys.executable).with_name("prefect")), "--no-prompt"]
-    for arguments in (
-        ["work-pool", "create", "nights", "--type", "process"],
-        ["deploy", "--prefect-file", "infra/prefect.yaml", "--all"],
-        ["deployment", "run", "retrain/nightly", "--param", f"config={config.model_dump_json()}"],
-        ["worker", "start", "--pool", "nights", "--run-once"],
-    ):
-        given = {"cwd": here, "env": environment | {"PREFECT_API_URL": server, "PWD": str(here)}}
-        run = subprocess.run([*prefect, *arguments], check=False, capture_output=True, text=True, timeout=200, **given)
-        assert run.returncode == 0, run.stderr
-    runs = ask(f"{server}/flow_runs/filter", {})
-    assert {run["name"]: run["state_type"] for run in runs if run["state_type"] != "SCHEDULED"} == {
-        "retrain weather-en-fr": "COMPLETED"
-    }
+    # What the night that ran before was given goes over the preset.
+    fields = given(None, [*tiny, f"workspace={folder / 'workspace'}", f"registry={folder / 'registry'}"])
+    run = worker.wait(worker.trigger("retrain/nightly", preset="weather", overrides=fields))
+    assert (run["name"], run["state_type"]) == ("retrain weather", "COMPLETED"), run["state"]
     assert (folder / "registry" / "weather-en-fr" / "versions" / "0001" / "manifest.json").exists()
 
 

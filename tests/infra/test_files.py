@@ -2,13 +2,25 @@ from pathlib import Path
 
 import yaml
 
-from flows.settings import RetrainConfig, load
+from flows.deploying import env_of_runs
+from flows.shift import FLOWS, beginning
 
 INFRA = Path(__file__).parents[2] / "infra"
 
 
-def test_the_nightly_deployment_is_the_weather_preset():
-    (deployment,) = yaml.safe_load((INFRA / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
-    assert RetrainConfig.model_validate(deployment["parameters"]["config"]) == load("weather")
-    assert (INFRA.parent / deployment["entrypoint"].partition(":")[0]).exists()
-    assert deployment["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+def test_the_deployments_are_those_that_nightshift_deploy_makes():
+    made = yaml.safe_load((INFRA / "prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+    flows = {deployment["entrypoint"]: deployment for deployment in made}
+    assert list(flows) == [f"flows/{word}.py:{word}" for word in (name.replace("-", "_") for name in FLOWS)]
+    night, *parts = made
+    assert night["name"] == "nightly"
+    assert night["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+    assert night["schedules"] == [{"cron": "0 2 * * *", "timezone": "UTC"}]
+    for deployment in parts:
+        assert deployment["name"] == deployment["work_pool"]["name"]
+        assert "schedules" not in deployment
+    for deployment in made:
+        assert (INFRA.parent / deployment["entrypoint"].partition(":")[0]).exists()
+        assert deployment["work_pool"]["job_variables"]["env"] == env_of_runs()
+        expected = {} if "translate" in deployment["entrypoint"] else beginning("weather", {})
+        assert deployment.get("parameters", {}) == expected

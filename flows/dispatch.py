@@ -1,0 +1,115 @@
+"""Where the stages of a night run: in this process, or in a deployment that the configuration names for them.
+
+    deployments: {train: train/gpu}
+
+The part `train` then becomes a run of that deployment: this process waits for it, and finds what it made in the shared
+workspace, by the fingerprint that it would have made it under itself. Whatever is there already needs no run. Each
+reader of an output verifies its digests, so a file that reached this machine damaged is not used.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, Final, cast
+from uuid import UUID
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL
+from prefect.states import Cancelling
+
+from flows import stages
+from flows.dag import stage_named
+from flows.deployments import DeploymentsConfig
+from flows.parameters import parameters_of
+from flows.settings import RetrainConfig
+from pipeline.errors import InputError
+from pipeline.manifest import Manifest
+from pipeline.stage import log
+
+PARTS: Final = {
+    "prepare": ("ingest", "clean", "build_vocabulary", "shard", "inspect"),
+    "train": ("train",),
+    # Registering scores the champion anew, which wants the machine that scores, and this one then needs no TensorFlow.
+    "evaluate": ("evaluate", "register"),
+}
+LOOKS_EVERY: Final = 2.0  # seconds
+
+
+def check_deployments(config: DeploymentsConfig) -> None:
+    """Raises `InputError` for a deployment that the server does not know: told at once and not after hours."""
+    for part in PARTS:
+        if name := getattr(config, part):
+            try:
+                with get_client(sync_client=True) as client:
+                    client.read_deployment_by_name(name)
+            except ObjectNotFound as error:
+                allowed = f"a deployment of the Prefect server {PREFECT_API_URL.value()}"
+                cause = "nightshift deploy makes some, prefect deployment ls lists them"
+                raise InputError(f"deployments.{part}", name, allowed, cause) from error
+
+
+def somewhere(name: str) -> Callable[..., Manifest]:
+    """A stage in the place that the configuration names for its part of the night."""
+    stage, task = stage_named(name), getattr(stages, name)
+    part = next(part for part, names in PARTS.items() if name in names)
+
+    def run(config: RetrainConfig, *inputs: Manifest) -> Manifest:
+        deployment = getattr(config.deployments, part)
+        if deployment and config.find(stage, *inputs) is None:
+            run_there(deployment, config)
+            if config.find(stage, *inputs) is None:
+                allowed = f"a worker of this version of nightshift that shares the folder {config.workspace.absolute()}"
+                raise InputError(f"deployments.{part}", deployment, allowed, f"{name} left nothing there that fits")
+        made: Manifest = task(config, *inputs)
+        return made
+
+    return run
+
+
+def run_there(name: str, config: RetrainConfig) -> None:
+    """Has a deployment do its part of the night and waits for it.
+
+    Raises:
+        ChildProcessError: it failed, was cancelled, or took too long; the message is one line.
+    """
+    log.info("%-16s waits for a worker", name)
+    run = cast(FlowRun, run_deployment(name, parameters=parameters_of(config), timeout=0))
+    with get_client(sync_client=True) as client:
+        try:
+            state = final_state(client, run.id, name, config.deployments)
+        except BaseException:  # this night ends, so what it started ends as well
+            client.set_flow_run_state(run.id, Cancelling())
+            raise
+    if not state.is_completed():
+        said = " ".join((state.message or "without a word").split())
+        raise ChildProcessError(f"{name}: the run {run.name} is {str(state.type.value).lower()}: {said}")
+
+
+def final_state(client: SyncPrefectClient, run: UUID, name: str, config: DeploymentsConfig) -> State[Any]:
+    """The state in which a run ended; raises `ChildProcessError` where it does not start or end in time."""
+    asked, begun = time.monotonic(), None
+    while True:
+        state = client.read_flow_run(run).state
+        if state is not None and state.is_final():
+            return state
+        now = time.monotonic()
+        if begun is None and state is not None and (state.is_running() or state.is_cancelling()):
+            log.info("%-16s started   by a worker", name)
+            begun = now
+        if begun is None and now - asked > config.start_within:
+            raise ChildProcessError(f"{name}: no worker began it within {config.start_within:g} s")
+        if begun is not None and now - begun > config.finish_within:
+            raise ChildProcessError(f"{name}: it did not end within {config.finish_within:g} s")
+        time.sleep(LOOKS_EVERY)
+
+
+ingest = somewhere("ingest")
+clean = somewhere("clean")
+build_vocabulary = somewhere("build_vocabulary")
+shard = somewhere("shard")
+inspect = somewhere("inspect")
+train = somewhere("train")
+evaluate = somewhere("evaluate")
+register = somewhere("register")

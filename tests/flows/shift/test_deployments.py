@@ -1,0 +1,172 @@
+"""Deployments on a real server: what its form shows, what it refuses, and parts of a night that go wrong elsewhere."""
+
+import threading
+
+import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from flows import use
+from flows.deployments import DeploymentsConfig
+from flows.dispatch import check_deployments, run_there
+from flows.parameters import configured, parameters_of
+from flows.settings import given, load, preset_names
+from pipeline.errors import InputError
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def here(prefect):
+    """This process talks to the session's server."""
+    with temporary_settings({PREFECT_API_URL: prefect.url}):
+        yield prefect
+
+
+@pytest.fixture(scope="module")
+def idle(prefect, nightshift, tmp_path_factory):
+    """A deployment `train/idle` whose pool has no worker, made by `nightshift deploy`; gives what that printed."""
+    prefect.run("work-pool", "create", "idle", "--type", "process")
+    folder = tmp_path_factory.mktemp("idle")
+    arguments = ["deploy", "--pool", "idle", "--flow", "train", "--preset", "weather", "--set", "train.seed=3"]
+    runs = [nightshift(folder, prefect.environment, *arguments) for _ in range(2)]  # the second one changes the first
+    assert [run.returncode for run in runs] == [0, 0], runs
+    return folder, runs
+
+
+def ask_for(server, deployment, **parameters):
+    """What the server says to a run that it refuses."""
+    number = server.ask(f"deployments/name/{deployment}")["id"]
+    answer = server.post(f"deployments/{number}/create_flow_run", {"parameters": parameters})
+    assert answer.status_code == 409, answer.text
+    return answer.json()["detail"].partition("Failure reason: ")[0].split("field ")[1], answer.json()["detail"]
+
+
+def test_a_deployment_is_made_once_and_then_changed(prefect, idle):
+    folder, runs = idle
+    assert [run.stdout for run in runs] == ["train/idle\n"] * 2
+    made = prefect.ask("deployments/name/train/idle")
+    assert made["parameters"] == {"preset": "weather", "overrides": {"train": {"seed": 3}}}
+    assert made["job_variables"]["working_dir"] == str(folder)
+    assert (made["work_pool_name"], made["entrypoint"]) == ("idle", "flows.train.train")
+    assert made["enforce_parameter_schema"] is True
+
+
+@pytest.mark.parametrize(
+    ("overrides", "field", "reason"),
+    [
+        ({"train": {"steps": 0}}, "'overrides.train.steps'", "0 is less than the minimum of 1"),
+        ({"train": {"stesp": 9}}, "'overrides.train'", "Additional properties are not allowed ('stesp' was unexp"),
+        ({"train": {"model": {"architecture": "cnn"}}}, "'overrides.train.model.architecture'", "'cnn' is not one of"),
+        ({"corpus": {"train": [{"kind": "tabel"}]}}, "'overrides.corpus.train[0]'", "is not valid under any of"),
+        ({"task": "a/b"}, "'overrides.task'", "'a/b' does not match '^[A-Za-z0-9_-]*$'"),
+    ],
+)
+def test_a_wrong_value_is_refused_before_the_run_starts(prefect, idle, overrides, field, reason):
+    where, message = ask_for(prefect, "train/idle", overrides=overrides)
+    assert where.strip(" .") == field
+    assert reason in message
+
+
+def test_a_preset_that_is_none_is_refused(prefect, idle):
+    _, message = ask_for(prefect, "train/idle", preset="wether")
+    assert f"'wether' is not one of {['none', *preset_names()]}" in message
+
+
+def page_at(browser, wait_until, url):
+    """The text of the form of a run as soon as it is drawn to its end."""
+    browser.do("Page.navigate", url=url)
+    wait_until(lambda: "then the night fails." in browser.see("document.body?.innerText ?? ''"))
+    return browser.see("document.body.innerText")
+
+
+def test_the_form_describes_every_key_and_sends_what_was_filled_in(prefect, idle, browser, wait_until):
+    made = prefect.ask("deployments/name/train/idle")
+    place = f"deployments/deployment/{made['id']}/run"
+    # The older of the two UIs has the choices of closed lists in its page too.
+    assert "\n".join(["none", *preset_names()]) in page_at(browser, wait_until, f"{prefect.ui}/{place}")
+    page = page_at(browser, wait_until, f"{prefect.ui}/v2/{place}")
+    for expected in (
+        "The configuration to begin with; none: the defaults.",
+        "What is to be different; an empty field leaves what the preset says.",
+        "Sources of the training pairs.",
+        "Steps in which the step size rises from zero to its highest.",
+        "Deployment for the training, such as train/gpu; none: in this process.",
+    ):
+        assert expected in page
+    before = {run["id"] for run in prefect.ask("flow_runs/filter", {})}
+    browser.see("[...document.querySelectorAll('button')].find(one => one.innerText.trim() == 'Submit').click()")
+
+    def new():
+        return [run for run in prefect.ask("flow_runs/filter", {}) if run["id"] not in before]
+
+    (run,) = wait_until(new)
+    # Sections of the form in which nothing was filled in may come as empty ones.
+    assert {key: value for key, value in run["parameters"]["overrides"].items() if value} == {"train": {"seed": 3}}
+    assert configured(**run["parameters"]) == load("weather", overrides=["train.seed=3"])
+
+
+def test_a_deployment_that_is_not_there_is_told_at_once(here):
+    with pytest.raises(InputError, match=r"^deployments\.train = train/gpu: expected a deployment of the Prefect serv"):
+        check_deployments(DeploymentsConfig(train="train/gpu"))
+
+
+def night_with(**limits):
+    config = load("weather")
+    return config.model_copy(update={"deployments": DeploymentsConfig(train="train/idle", **limits)})
+
+
+def newest(server):
+    return max(server.ask("flow_runs/filter", {}), key=lambda run: run["created"])
+
+
+def test_a_part_that_no_worker_begins_ends_the_night_and_is_cancelled(here, idle):
+    with pytest.raises(ChildProcessError, match=r"^train/idle: no worker began it within 0\.5 s$"):
+        run_there("train/idle", night_with(start_within=0.5))
+    run = newest(here)
+    assert run["state_type"] in ("CANCELLED", "CANCELLING")
+    assert configured(**run["parameters"]) == configured(**parameters_of(load("weather")))
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        ({"type": "CANCELLED", "message": "by hand"}, r"the run \S+ is cancelled: by hand$"),
+        ({"type": "FAILED", "message": "out of\nmemory"}, r"the run \S+ is failed: out of memory$"),
+        ({"type": "CRASHED"}, r"the run \S+ is crashed: without a word$"),
+        ({"type": "RUNNING"}, r"it did not end within 0\.5 s$"),
+    ],
+)
+def test_a_part_that_goes_wrong_elsewhere_is_one_line(here, idle, wait_until, state, message):
+    before = newest(here)["id"]
+
+    def change():
+        run = wait_until(lambda: newest(here)["id"] != before and newest(here))
+        here.ask(f"flow_runs/{run['id']}/set_state", {"state": state, "force": True})
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    with pytest.raises(ChildProcessError, match=f"^train/idle: {message}"):
+        run_there("train/idle", night_with(finish_within=0.5))
+    thread.join()
+
+
+def test_what_no_type_can_say_fails_the_run_at_once(worker, tiny):
+    fields = given(None, [*tiny, "train.ema=0.9", "train.average_checkpoints=3"])
+    run = worker.wait(worker.trigger("retrain/nightly", preset="weather", overrides=fields))
+    assert run["state_type"] == "FAILED"
+    line = "InputError: train.average_checkpoints = 3: expected 1 beside train.ema"
+    assert line in run["state"]["message"]
+    assert run["run_count"] == 1
+    assert worker.of(run["id"], "task_runs") == []
+
+
+def test_a_file_is_translated_by_a_deployment(worker, two_versions, tmp_path):
+    (tmp_path / "a.txt").write_text("rain snow\n\nwind\n")
+    given = {"source": str(tmp_path / "a.txt"), "target": str(tmp_path / "b.txt"), "registry": str(two_versions)}
+    run = worker.wait(worker.trigger("translate-batch/nights", **given))
+    assert run["state_type"] == "COMPLETED", run["state"]
+    champion = use.Chosen(str(two_versions), "tiny", "champion")
+    found = use.translate(["rain snow", "", "wind"], champion, use.Wanted())
+    expected = [hypotheses[0].text if hypotheses else "" for hypotheses in found]
+    assert (tmp_path / "b.txt").read_text().splitlines() == expected
+    assert expected[1] == ""
