@@ -88,6 +88,11 @@ def check_workspace(config: RetrainConfig) -> None:
     make_folder(config.workspace / config.name)
 
 
+def check_lease(config: RetrainConfig) -> None:
+    """Raises `InputError` where nights cannot tell each other that they are at work."""
+    config.lease_storage().check_writable()
+
+
 Look = Callable[[RetrainConfig], None]
 
 # What to look at, in this order: the name by which people know it, and what raises where it cannot be used.
@@ -104,4 +109,5 @@ LOOKS: Final = (
     ("beam.exchange", check_exchange),
     ("registry", check_registry),
     ("workspace", check_workspace),
+    ("night.lease", check_lease),
 )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -17,11 +17,15 @@ from flows import console, shift
 from flows.command_pages import ManPage, configured
 from flows.mistakes import Group
 from flows.models import models
+from flows.overlap import LeaseLost, Replaced, Skipped
 from flows.rendering import render
 from flows.report import report
 from model.interruption import EXIT_CODE, Interrupted
 from pipeline.errors import InputError
 from pipeline.storage import Conflict
+
+if TYPE_CHECKING:
+    from flows.summary import Night
 
 STAGES = ("ingest", "clean", "build_vocabulary", "shard", "inspect", "train", "evaluate", "register")
 
@@ -75,11 +79,13 @@ def retrain(preset: str | None, file: Path | None, overrides: tuple[str, ...]) -
     from flows.parameters import NO_PRESET
     from flows.retrain import retrain as flow
     from flows.server import ensure_server
+    from flows.stoppable import told_by_signals
     from flows.summary import as_text
 
     started = datetime.now(UTC).isoformat()
-    ensure_server()
-    night = flow(preset or NO_PRESET, fields)
+    with told_by_signals():
+        ensure_server()
+        night = cast("Night", flow(preset or NO_PRESET, fields))  # a state is raised as its reason
     click.echo("\n" + as_text(config, night, program=sys.argv[0]))
     if night.is_older_than(started):
         click.echo("\n  nothing was new: every stage found its output finished")
@@ -345,8 +351,13 @@ def main() -> None:
     except InputError as error:
         click.echo(f"nightshift: {error}", err=True)
         sys.exit(2)
+    except Skipped as reason:
+        click.echo(f"nightshift: {reason}", err=True)
     except Interrupted as error:
         click.echo(f"nightshift: {error}", err=True)
+        sys.exit(EXIT_CODE)
+    except (Replaced, LeaseLost) as reason:
+        click.echo(f"nightshift: {reason}; run the same command to go on", err=True)
         sys.exit(EXIT_CODE)
     except BrokenPipeError:  # whoever reads our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

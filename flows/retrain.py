@@ -1,8 +1,9 @@
 """The nightly flow."""
 
-from prefect import flow
+from prefect import State, flow
 from prefect.artifacts import create_markdown_artifact
 
+from flows.alone import alone
 from flows.check import check
 from flows.dispatch import (
     build_vocabulary,
@@ -20,7 +21,7 @@ from flows.summary import Night, as_text
 
 
 @flow(name="retrain", flow_run_name="retrain {preset}", persist_result=False)
-def retrain(preset: Preset = NO_PRESET, overrides: Overrides = NOTHING) -> Night:
+def retrain(preset: Preset = NO_PRESET, overrides: Overrides = NOTHING) -> Night | State[Night]:
     """Clean, shard, train, score and register one sequence-to-sequence model.
 
     Args:
@@ -29,10 +30,16 @@ def retrain(preset: Preset = NO_PRESET, overrides: Overrides = NOTHING) -> Night
 
     Raises:
         InputError: something that was given cannot be used; nothing is tried again.
+        Skipped: another night makes the same model; in Prefect a state of that name.
     """
     config = configured(preset, overrides)
     check(config)
     check_deployments(config.deployments)
+    return alone(config, run_stages)
+
+
+def run_stages(config: RetrainConfig) -> Night:
+    """The stages of a night, each of which reads what those before it made."""
     corpus = ingest(config)
     pairs = clean(config, corpus)
     vocabulary = build_vocabulary(config, pairs)

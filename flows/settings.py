@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from flows.deployments import DeploymentsConfig
+from flows.night_config import NightConfig
 from flows.text_files import cause_of
 from flows.who import who
 from infra.cluster import ClusterConfig
@@ -29,6 +30,7 @@ from pipeline.manifest import Manifest
 from pipeline.sources import CorpusConfig, licences_of, weights_of
 from pipeline.stage import Stage
 from pipeline.statistics import StatisticsConfig
+from pipeline.storage import Storage, open_storage
 from pipeline.vocabulary import VocabularyConfig
 
 EXPECTED = {
@@ -73,6 +75,7 @@ class RetrainConfig(Frozen):
     devices: DeviceConfig = Field(DeviceConfig(), description="On what the training runs.")
     cluster: ClusterConfig = Field(ClusterConfig(), description="Machines that are not this one.")
     deployments: DeploymentsConfig = Field(DeploymentsConfig(), description="Parts of the night that run elsewhere.")
+    night: NightConfig = Field(NightConfig(), description="When a night begins, and when it ends.")
 
     @field_validator("workspace")
     @classmethod
@@ -97,6 +100,12 @@ class RetrainConfig(Frozen):
     def who(self) -> str:
         """Who runs this night."""
         return who()
+
+    def lease_storage(self) -> Storage:
+        """Where nights tell each other that they are at work; raises `InputError` for a place that cannot be used."""
+        if self.night.lease:
+            return open_storage(self.night.lease, "night.lease")
+        return open_storage(str(self.workspace), "workspace")
 
     def run(self, stage: Stage[Any], *inputs: Manifest) -> Manifest:
         """Calls a stage with its section, its folder and the resources that it needs."""

@@ -5,10 +5,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from prefect import task
+from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
+from prefect.task_engine import TaskRunTimeoutError
 
+from flows.alone import confirm
 from flows.settings import RetrainConfig
+from flows.stoppable import stoppable
+from model.interruption import Interrupted
 from model.register import register as register_stage
 from model.stages import evaluate as evaluate_stage
 from model.stages import train as train_stage
@@ -25,9 +29,13 @@ WAITS = [10.0, 60.0, 300.0]  # seconds before each new try
 
 
 def may_pass(task: Any, run: Any, state: Any) -> bool:
-    """Whether a failure is worth another try: storage and networks recover, bad input and defects do not."""
+    """Whether a failure is worth another try: storage and networks recover, bad input and defects do not.
+
+    Nor is the end of a stage's time. A training that was interrupted is worth one, as it was not this run that was
+    asked to end, or the failure would be another one: somebody took back a machine or a process of it.
+    """
     failure = state.data
-    is_worth_it = isinstance(failure, OSError | Conflict) and not isinstance(failure, TimeoutError)
+    is_worth_it = isinstance(failure, OSError | Conflict | Interrupted) and not isinstance(failure, TaskRunTimeoutError)
     if isinstance(failure, OSError) and failure.errno in HOPELESS:
         is_worth_it = False
     if is_worth_it and run.run_count <= len(WAITS):
@@ -35,7 +43,7 @@ def may_pass(task: Any, run: Any, state: Any) -> bool:
     return is_worth_it
 
 
-def as_task(stage: Stage[Any], *, at_most: timedelta) -> Callable[..., Manifest]:
+def task_of(stage: Stage[Any]) -> Task[..., Manifest]:
     """A task that calls a stage with its section of the configuration.
 
     Skipping is the stage's own affair: it knows what its output was made of, and Prefect's cache does not.
@@ -47,21 +55,36 @@ def as_task(stage: Stage[Any], *, at_most: timedelta) -> Callable[..., Manifest]
         retries=len(WAITS),
         retry_delay_seconds=WAITS,
         retry_condition_fn=may_pass,
-        timeout_seconds=at_most.total_seconds(),
         cache_policy=NO_CACHE,
         persist_result=False,
     )
     def run(config: RetrainConfig, *inputs: Manifest) -> Manifest:
-        return config.run(stage, *inputs)
+        confirm()
+        return stoppable(stage.name, lambda: config.run(stage, *inputs))
 
     return run
 
 
-ingest = as_task(ingest_stage, at_most=timedelta(hours=12))
-clean = as_task(jobs.clean, at_most=timedelta(hours=12))
-build_vocabulary = as_task(build_vocabulary_stage, at_most=timedelta(hours=6))
-shard = as_task(jobs.shard, at_most=timedelta(hours=12))
-inspect = as_task(inspect_stage, at_most=timedelta(hours=6))
-train = as_task(train_stage, at_most=timedelta(days=7))
-evaluate = as_task(evaluate_stage, at_most=timedelta(hours=6))
-register = as_task(register_stage, at_most=timedelta(hours=2))
+def as_step(stage: Stage[Any]) -> Callable[..., Manifest]:
+    """A stage's task, with the time that the configuration gives it."""
+    unlimited = task_of(stage)
+
+    def run(config: RetrainConfig, *inputs: Manifest) -> Manifest:
+        hours = getattr(config.night.hours, stage.name)
+        limited = unlimited.with_options(timeout_seconds=timedelta(hours=hours).total_seconds())
+        try:
+            return limited(config, *inputs)
+        except TaskRunTimeoutError as error:
+            raise TimeoutError(f"{stage.name} took longer than night.hours.{stage.name} = {hours:g} hours") from error
+
+    return run
+
+
+ingest = as_step(ingest_stage)
+clean = as_step(jobs.clean)
+build_vocabulary = as_step(build_vocabulary_stage)
+shard = as_step(jobs.shard)
+inspect = as_step(inspect_stage)
+train = as_step(train_stage)
+evaluate = as_step(evaluate_stage)
+register = as_step(register_stage)

@@ -14,7 +14,7 @@ from model.broadcast import told
 from model.checkpoints import Checkpoint
 from model.divergence import check_learning
 from model.feeding import feed, in_order
-from model.interruption import Interrupted, Request, listening
+from model.interruption import Interrupted, listening
 from model.launch import devices_of, is_chief
 from model.meter import Meter
 from model.notes import History, Notes
@@ -26,6 +26,7 @@ from model.schedules import learning_rate
 from model.trainer import Trainer
 from pipeline.errors import InputError
 from pipeline.frames import frame_fact
+from pipeline.stopping import Request
 
 
 def sizes_of(trainer: Trainer) -> dict[str, Any]:

@@ -7,42 +7,51 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from pipeline import stopping
+from pipeline.stopping import Request
+
 EXIT_CODE = os.EX_TEMPFAIL  # 75: the same command again goes on
 
 
 class Interrupted(Exception):  # noqa: N818 -- it is no error
-    """A training was asked to end and did, with a checkpoint; the command line exits with `EXIT_CODE`."""
+    """A training was asked to end and did, with a checkpoint; the command line exits with `EXIT_CODE`.
 
-    def __init__(self, step: int) -> None:
+    Args:
+        step: the last one; 0: before the first; None: it was no training, or it was not in its steps.
+    """
+
+    def __init__(self, step: int | None = None) -> None:
         super().__init__(step)
         self.step = step
 
     def __str__(self) -> str:
-        when = (
-            f"after step {self.step:,} as asked, with a checkpoint" if self.step else "before the first step as asked"
-        )
-        return f"stopped {when}; run the same command to go on"
+        return f"stopped {self.when}; run the same command to go on"
 
-
-class Request:
-    """Whether somebody has asked."""
-
-    is_made = False
+    @property
+    def when(self) -> str:
+        """After what, for people."""
+        if not self.step:
+            return "as asked" if self.step is None else "before the first step as asked"
+        return f"after step {self.step:,} as asked, with a checkpoint"
 
 
 @contextmanager
 def listening() -> Iterator[Request]:
-    """Takes SIGTERM as a request for as long as the block runs.
+    """Hears of requests for as long as the block runs: of the one that the work is to heed, or else of SIGTERM.
 
     Only a process' main thread may listen to signals; in another one nothing changes.
     """
+    if given := stopping.current.get():
+        with given.listened_to():
+            yield given
+        return
     request = Request()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
 
     def note(number: int, frame: FrameType | None) -> None:
-        request.is_made = True
+        request.is_made = True  # and no more: the lock may be held by what the signal interrupted
 
     before = signal.signal(signal.SIGTERM, note)
     try:

@@ -15,9 +15,10 @@ from typing import NamedTuple
 
 from model import checkpoints
 from model.cluster import TF_CONFIG, described
-from model.interruption import EXIT_CODE, Interrupted, Request, listening
+from model.interruption import EXIT_CODE, Interrupted, listening
 from model.worker import JOINED, REFUSED, Job
 from pipeline.errors import InputError
+from pipeline.stopping import Request
 
 LOOKS_EVERY = 0.05  # seconds
 ENDS_WITHIN = 60.0  # seconds that workers have for a step and a checkpoint when they are asked to end

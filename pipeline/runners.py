@@ -13,6 +13,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.runners.runner import PipelineState
 
+from pipeline import stopping
 from pipeline.beam_config import BeamConfig
 from pipeline.progress import JobProgress
 from pipeline.running import counters
@@ -113,6 +114,8 @@ def open_pipeline(config: BeamConfig, *, stage: str, pairs: int, unit: str = "pa
         if config.runner == "local":
             processes = config.processes(pairs)
             workers = stack.enter_context(pool.lease(processes)) if processes > 1 else []
+            if workers:
+                stack.enter_context(stopping.ending(pool.stop))
             local = LocalRunner([RemoteWorker(worker) for worker in workers], pool.stop)
         progress = stack.enter_context(JobProgress(stage, pairs, unit))
         stack.enter_context(unwrapped())

@@ -1,0 +1,83 @@
+"""A night that is alone with its model: what it does where another one is at work, and who hears of it."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeVar
+from uuid import UUID
+
+from prefect import State, get_client
+from prefect.exceptions import ObjectNotFound
+from prefect.runtime import flow_run
+from prefect.states import Cancelled, Crashed
+
+from flows.holder import Holder, this_process
+from flows.lease import Lease
+from flows.overlap import Replaced, Skipped
+from flows.settings import RetrainConfig
+from flows.waiting import acquire
+from pipeline import stopping
+from pipeline.stage import log
+from pipeline.stopping import Request
+
+Result = TypeVar("Result")
+SECONDS_AN_HOUR = 3600
+
+held: ContextVar[Lease | None] = ContextVar("held", default=None)
+
+
+def alone(config: RetrainConfig, night: Callable[[RetrainConfig], Result]) -> Result | State[Result]:
+    """Runs a night while no other one makes the same model, as `night.overlap` says.
+
+    Gives its result, or the state of a run that did not run or did not end because of another one.
+    """
+    holder = this_process(flow_run.name or "", flow_run.id or "")
+    lease = Lease(config.lease_storage(), f"{config.name}/lease.json", holder, config.night.lease_seconds)
+    try:
+        dead = acquire(lease, config.night.overlap, config.night.wait_hours * SECONDS_AN_HOUR)
+    except Skipped as reason:
+        return Cancelled(name="Skipped", message=str(reason), data=reason)
+    if dead:
+        log.warning("%-16s goes on    where %s ended without notice", "night", dead)
+        bury(dead)
+    request = Request()
+    try:
+        with lease.kept(request), stopping.heeding(request), holding(lease):
+            return night(config)
+    except Replaced as reason:
+        return Cancelled(name="Replaced", message=str(reason), data=reason)
+
+
+@contextmanager
+def holding(lease: Lease) -> Iterator[None]:
+    """For `confirm`, as long as the block runs."""
+    token = held.set(lease)
+    try:
+        yield
+    finally:
+        held.reset(token)
+
+
+def confirm() -> None:
+    """Sees to it that the night's lease is still held before more is written.
+
+    Raises:
+        Replaced: another night waits for this one to end.
+        LeaseLost: another night has begun.
+    """
+    stopping.heed()
+    if lease := held.get():
+        lease.renew()
+
+
+def bury(dead: Holder) -> None:
+    """Has Prefect note that a run is dead, which nobody was left to tell it."""
+    if not dead.run_id:
+        return
+    with get_client(sync_client=True) as client:
+        try:
+            state = client.read_flow_run(UUID(dead.run_id)).state
+        except ObjectNotFound:  # it reported to another server
+            return
+        if state is None or not state.is_final():
+            client.set_flow_run_state(UUID(dead.run_id), Crashed(message="Its process is gone."))
