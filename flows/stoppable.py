@@ -33,6 +33,8 @@ class Work(Generic[Result]):
         self.do = do
         self.result: Result | None = None
         self.error: BaseException | None = None
+        # Not `thread.join`, which takes a thread for ended when a signal handler raises meanwhile.
+        self.over = threading.Event()
         # Its context says to Prefect whose log lines these are. It is a daemon: what does not heed us ends with us.
         self.thread = threading.Thread(target=copy_context().run, args=(self.run,), name="stage", daemon=True)
 
@@ -42,6 +44,8 @@ class Work(Generic[Result]):
             self.result = self.do()
         except BaseException as error:
             self.error = error
+        finally:
+            self.over.set()
 
     def interrupt(self) -> None:
         """Raises `Stopped` where the work is, as soon as it is at Python code again."""
@@ -66,8 +70,8 @@ def stoppable(name: str, do: Callable[[], Result]) -> Result:
         work = Work(do)
         work.thread.start()
         try:
-            while work.thread.is_alive() and not request.is_made:
-                work.thread.join(LOOKS_EVERY)
+            while not work.over.wait(LOOKS_EVERY) and not request.is_made:
+                pass
         except BaseException:
             request.make()
             end(name, work, request)
@@ -84,12 +88,11 @@ def end(name: str, work: Work[Any], request: Request) -> None:
     """Waits for work that was asked to end; interrupts it unless it listens."""
     deadline = time.monotonic() + ENDS_WITHIN
     is_interrupted = False
-    while work.thread.is_alive() and time.monotonic() < deadline:
+    while not work.over.wait(LOOKS_EVERY / 5) and time.monotonic() < deadline:
         if not request.listeners and not is_interrupted:
             work.interrupt()
             is_interrupted = True
-        work.thread.join(LOOKS_EVERY / 5)
-    if work.thread.is_alive():
+    if not work.over.is_set():
         request.is_ignored = True
         log.warning("%-16s goes on    although it was asked to end; it ends with this process", name)
     elif isinstance(work.error, Interrupted):
