@@ -17,6 +17,7 @@ from flows.dispatch import (
     train,
 )
 from flows.parameters import NO_PRESET, NOTHING, Overrides, Preset, configured
+from flows.settings import RetrainConfig
 from flows.summary import Night, as_text
 
 
