@@ -1,29 +1,23 @@
 """How nights keep out of each other's way, and how long their stages may take."""
 
-from typing import Literal
+from typing import Final, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from pipeline.config import Frozen
 
-
-def hours(default: float, what: str) -> float:
-    """A field of hours."""
-    field: float = Field(default, gt=0, le=1000, description=f"Hours that {what} may take.")
-    return field
-
-
-class StageHours(Frozen):
-    """After how long a stage is ended. What it has finished is kept, and a training goes on from there."""
-
-    ingest: float = hours(12, "reading the sources")
-    clean: float = hours(12, "cleaning")
-    build_vocabulary: float = hours(6, "making the vocabulary")
-    shard: float = hours(12, "sharding")
-    inspect: float = hours(6, "the statistics")
-    train: float = hours(168, "the training")
-    evaluate: float = hours(6, "scoring")
-    register: float = hours(2, "the registration")
+HOURS: Final = {
+    "ingest": 12.0,
+    "clean": 12.0,
+    "build_vocabulary": 6.0,
+    "shard": 12.0,
+    "inspect": 6.0,
+    "train": 168.0,
+    "evaluate": 6.0,
+    "register": 2.0,
+}
+LONGEST: Final = 1000.0  # hours
 
 
 class NightConfig(Frozen):
@@ -49,4 +43,25 @@ class NightConfig(Frozen):
         description="Seconds without a sign of life after which a night on another machine is taken for dead. "
         "It gives one four times as often.",
     )
-    hours: StageHours = Field(StageHours(), description="Hours that each stage may take.")
+    hours: dict[str, float] = Field(
+        {},
+        description="Hours that a stage may take, by its name, such as {train: 48}; what it has finished by then is "
+        f"kept, and a training goes on from there. Otherwise {', '.join(f'{n} {h:g}' for n, h in HOURS.items())}.",
+    )
+
+    @field_validator("hours")
+    @classmethod
+    def _are_of_stages(cls, hours: dict[str, float]) -> dict[str, float]:
+        for name, number in hours.items():
+            if name not in HOURS or not 0 < number <= LONGEST:
+                allowed = f"above 0 and at most {LONGEST:g} hours, by stage: {', '.join(HOURS)}"
+                raise PydanticCustomError("hours", "{allowed}", {"allowed": allowed})
+        return hours
+
+    def hours_of(self, stage: str) -> float:
+        """Hours that a stage may take.
+
+        >>> NightConfig(hours={"train": 48}).hours_of("train"), NightConfig().hours_of("clean")
+        (48.0, 12.0)
+        """
+        return self.hours.get(stage, HOURS[stage])

@@ -31,15 +31,16 @@ WAITS = [10.0, 60.0, 300.0]  # seconds before each new try
 def may_pass(task: Any, run: Any, state: Any) -> bool:
     """Whether a failure is worth another try: storage and networks recover, bad input and defects do not.
 
-    Nor is the end of a stage's time. A training that was interrupted is worth one, as it was not this run that was
-    asked to end, or the failure would be another one: somebody took back a machine or a process of it.
+    The end of a stage's time is not worth one either. A training that was interrupted is: had this run been asked to
+    end, the failure would be another one, so somebody took back a machine or a process of the training alone.
     """
     failure = state.data
     is_worth_it = isinstance(failure, OSError | Conflict | Interrupted) and not isinstance(failure, TaskRunTimeoutError)
     if isinstance(failure, OSError) and failure.errno in HOPELESS:
         is_worth_it = False
     if is_worth_it and run.run_count <= len(WAITS):
-        log.warning("%-16s failed    %s; trying again in %.0f s", task.name, failure, WAITS[run.run_count - 1])
+        what = failure.when if isinstance(failure, Interrupted) else failure
+        log.warning("%-16s failed    %s; trying again in %.0f s", task.name, what, WAITS[run.run_count - 1])
     return is_worth_it
 
 
@@ -53,7 +54,7 @@ def task_of(stage: Stage[Any]) -> Task[..., Manifest]:
         name=stage.name,
         description=stage.__doc__,
         retries=len(WAITS),
-        retry_delay_seconds=WAITS,
+        retry_delay_seconds=list(WAITS),
         retry_condition_fn=may_pass,
         cache_policy=NO_CACHE,
         persist_result=False,
@@ -70,7 +71,7 @@ def as_step(stage: Stage[Any]) -> Callable[..., Manifest]:
     unlimited = task_of(stage)
 
     def run(config: RetrainConfig, *inputs: Manifest) -> Manifest:
-        hours = getattr(config.night.hours, stage.name)
+        hours = config.night.hours_of(stage.name)
         limited = unlimited.with_options(timeout_seconds=timedelta(hours=hours).total_seconds())
         try:
             return limited(config, *inputs)

@@ -52,6 +52,12 @@ def test_an_override_is_yaml_at_a_dotted_key(override, expected):
     [
         ("train.step=5", r"train.step = 5: expected one of the keys accumulate, .* \(did you mean steps\?\)"),
         ("trian.steps=5", r"trian = {'steps': 5}: expected one of the keys beam, card, clean.*did you mean train\?"),
+        (
+            "night.hours.trian=5",
+            "night.hours = {'trian': 5}: expected above 0 and at most 1000 hours, by stage",
+        ),
+        ("night.hours.train=0", "night.hours = {'train': 0}: expected above 0 and at most 1000 hours, by stage"),
+        ("night.overlap=queue", "night.overlap = queue: expected 'skip', 'wait' or 'replace'"),
         ("zzz=5", r"zzz = 5: expected one of the keys beam, .* \(no such key\)"),
         ("train.steps=0", "train.steps = 0: expected at least 1"),
         ("train.steps=many", "train.steps = many: expected a whole number$"),
