@@ -163,13 +163,10 @@ class Lease:
     def release(self) -> None:
         """Gives it back; that it was lost meanwhile is no matter any more."""
         with self.changing, suppress(Conflict, LeaseLost):
-            free = Record()
-            try:
-                self.write(free, self.generation)
-            except Conflict:
-                with suppress(Replaced):
-                    self.find_out()
-                self.write(free, self.generation)
+            with suppress(Replaced):
+                self.find_out()  # somebody may just have asked for it
+            free = Record(renewals=self.record.renewals + 1, renewed=datetime.now(UTC).isoformat())
+            self.storage.write(self.name, free.model_dump_json().encode(), if_generation=self.generation)
 
     def write(self, record: Record, generation: str) -> None:
         """Writes a record over the generation, with what says that it is new."""

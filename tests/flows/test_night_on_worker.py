@@ -86,14 +86,15 @@ def test_cancelled_from_the_ui_beam_and_training_end_within_30_seconds_and_go_on
         os.kill(beam_worker, signal.SIGSTOP)  # so that the job is in the middle of it for as long as it takes
     in_beam = cancel(worker, run, family(pid))
     assert holder(tmp_path) is None
-    lines = [line["message"] for line in worker.of(run, "logs")]
-    assert any(line.endswith(" stopped   as asked; what is half-written is made anew") for line in lines), lines
+    ended = " stopped   as asked; what is half-written is made anew"
+    wait_until(lambda: any(line["message"].endswith(ended) for line in worker.of(run, "logs")))
     assert not list(tmp_path.glob("workspace/weather-en-fr/train"))
 
     run = worker.trigger("retrain/nightly", **parameters(overrides))
     wait_until(lambda: checkpoints(tmp_path), 300)
     in_training = cancel(worker, run, family(holder(tmp_path)["pid"]))
-    assert any("train            stopped   after step" in line["message"] for line in worker.of(run, "logs"))
+    ended = "train            stopped   after step "
+    wait_until(lambda: any(line["message"].startswith(ended) for line in worker.of(run, "logs")))
     last = int(checkpoints(tmp_path)[-1].stem.removeprefix("step-"))
 
     command = [NIGHTSHIFT, "train", "--preset", "weather", *[part for one in overrides for part in ("--set", one)]]
