@@ -68,7 +68,8 @@ def retrain(preset: str | None, file: Path | None, overrides: tuple[str, ...]) -
         nightshift retrain --preset weather --set corpus.target_language=de --set corpus.reverse=true
         nightshift retrain --set 'corpus.train=[{source: a.en, target: a.de}]' --set vocabulary.size=4000
 
-    Runs without a server; with PREFECT_API_URL set it reports to that one.
+    Runs without a server; with PREFECT_API_URL set it reports to that one. While another night makes the same model
+    this one does not run; --set night.overlap=wait or night.overlap=replace changes that.
     """
     from flows.check import check
     from flows.settings import configure, given

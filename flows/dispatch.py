@@ -24,6 +24,7 @@ from flows.dag import stage_named
 from flows.deployments import DeploymentsConfig
 from flows.parameters import parameters_of
 from flows.settings import RetrainConfig
+from pipeline import stopping
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest
 from pipeline.stage import log
@@ -69,28 +70,40 @@ def somewhere(name: str) -> Callable[..., Manifest]:
 
 
 def run_there(name: str, config: RetrainConfig) -> None:
-    """Has a deployment do its part of the night and waits for it.
+    """Has a deployment do its part of the night and waits for it; once more where its machine was taken away.
 
     Raises:
         ChildProcessError: it failed, was cancelled, or took too long; the message is one line.
     """
+    for wait in (*stages.WAITS, None):
+        run, state = run_once(name, config)
+        if state.is_completed():
+            return
+        said = " ".join((state.message or "without a word").split())
+        what = f"the run {run.name} is {str(state.type.value).lower()}: {said}"
+        if wait is None or not state.is_crashed():  # bad input and defects do not pass, and nobody cancels in vain
+            raise ChildProcessError(f"{name}: {what}")
+        log.warning("%-16s failed    %s; trying again in %.0f s", name, what, wait)
+        time.sleep(wait)
+
+
+def run_once(name: str, config: RetrainConfig) -> tuple[FlowRun, State[Any]]:
+    """One run of a deployment, and the state in which it ended."""
     log.info("%-16s waits for a worker", name)
     run = cast(FlowRun, run_deployment(name, parameters=parameters_of(config), timeout=0))
     with get_client(sync_client=True) as client:
         try:
-            state = final_state(client, run.id, name, config.deployments)
+            return run, final_state(client, run.id, name, config.deployments)
         except BaseException:  # this night ends, so what it started ends as well
             client.set_flow_run_state(run.id, Cancelling())
             raise
-    if not state.is_completed():
-        said = " ".join((state.message or "without a word").split())
-        raise ChildProcessError(f"{name}: the run {run.name} is {str(state.type.value).lower()}: {said}")
 
 
 def final_state(client: SyncPrefectClient, run: UUID, name: str, config: DeploymentsConfig) -> State[Any]:
     """The state in which a run ended; raises `ChildProcessError` where it does not start or end in time."""
     asked, begun = time.monotonic(), None
     while True:
+        stopping.heed()
         state = client.read_flow_run(run).state
         if state is not None and state.is_final():
             return state

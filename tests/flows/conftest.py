@@ -332,18 +332,6 @@ class Asking:
         """Asks for a run's end, as the UI's button does."""
         self.ask(f"flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
 
-    def start_another(self, name: str) -> subprocess.Popen[bytes]:
-        """Starts a worker with a pool and a deployment `retrain/NAME` of its own, which like it may be killed."""
-        pool = self.ask(f"work_pools/{POOL}")
-        self.ask("work_pools/", {key: pool[key] for key in ("type", "base_job_template")} | {"name": name})
-        nightly = self.ask("deployments/name/retrain/nightly")
-        kept = ("flow_id", "entrypoint", "pull_steps", "parameters", "parameter_openapi_schema", "job_variables")
-        limit = {"concurrency_limit": 1, "concurrency_options": nightly["concurrency_options"]}
-        made = {key: nightly[key] for key in kept} | limit | {"name": name, "work_pool_name": name}
-        self.ask("deployments/", made)
-        self.start(name, "worker", "start", "--pool", name)
-        return self.processes[-1]
-
     def wait(self, run: str, states: tuple[str, ...] = FINAL, seconds: float = 300) -> dict[str, Any]:
         """The run as soon as it is in one of some states."""
 
@@ -399,6 +387,18 @@ class Prefect(Asking):
         done = subprocess.run([PREFECT, "--no-prompt", *arguments], check=False, **given)
         assert done.returncode == 0, done.stdout + done.stderr
         return str(done.stdout)
+
+    def start_another(self, name: str) -> subprocess.Popen[bytes]:
+        """Starts a worker with a pool and a deployment `retrain/NAME` of its own, which like it may be killed."""
+        pool = self.ask(f"work_pools/{POOL}")
+        self.ask("work_pools/", {key: pool[key] for key in ("type", "base_job_template")} | {"name": name})
+        nightly = self.ask("deployments/name/retrain/nightly")
+        kept = ("flow_id", "entrypoint", "pull_steps", "parameters", "parameter_openapi_schema", "job_variables")
+        limit = {"concurrency_limit": 1, "concurrency_options": nightly["concurrency_options"]}
+        made = {key: nightly[key] for key in kept} | limit | {"name": name, "work_pool_name": name}
+        self.ask("deployments/", made)
+        self.start(name, "worker", "start", "--pool", name)
+        return self.processes[-1]
 
     def close(self) -> None:
         """Ends all that it started for good, runs too, which have sessions of their own."""

@@ -91,7 +91,8 @@ def test_a_run_that_is_interrupted_ends_at_once(tmp_path, environment, sent, cod
     assert run.returncode == code
     assert "Traceback" not in printed
     if sent == signal.SIGTERM:
-        assert "with a checkpoint; run the same command to go on" in printed
+        assert " as asked, with a checkpoint\n" in printed
+        assert printed.endswith("nightshift: stopped as asked; run the same command to go on\n")
         assert list(tmp_path.glob("workspace/*/train/*/checkpoints/step-*.npz"))
     wait_until_gone(started)
 
