@@ -1,6 +1,6 @@
 """Registers the flows with a Prefect server as deployments: which they are, and with what a night of theirs begins.
 
-retrain/nightly         the whole night, by the clock or by hand; one at a time
+retrain/nightly         the whole night, by the clock or by hand
 prepare/POOL            its parts, which a night hands over where `deployments` in its configuration names them
 train/POOL
 evaluate/POOL
@@ -30,7 +30,9 @@ from flows.console import LIBRARY_SETTINGS
 from pipeline.errors import InputError
 
 NIGHTLY: Final = "nightly"
-ONE_AT_A_TIME: Final = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
+# That one at a time makes the model is seen to by its lease, `night.overlap`. Two, as the second has to begin in order
+# to wait or to take over, and as Prefect frees the place of a run that was killed after five minutes only.
+AT_MOST_TWO: Final = ConcurrencyLimitConfig(limit=2, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def deploy_one(name: str, target: Target) -> str:
         work_pool_name=target.pool,
         parameters={} if name == "translate-batch" else target.parameters,
         schedules=[target.schedule] if is_night else [],
-        concurrency_limit=ONE_AT_A_TIME if is_night else None,
+        concurrency_limit=AT_MOST_TWO if is_night else None,
         job_variables=target.job_variables,
         version=version,
     )

@@ -394,7 +394,7 @@ class Prefect(Asking):
         self.ask("work_pools/", {key: pool[key] for key in ("type", "base_job_template")} | {"name": name})
         nightly = self.ask("deployments/name/retrain/nightly")
         kept = ("flow_id", "entrypoint", "pull_steps", "parameters", "parameter_openapi_schema", "job_variables")
-        limit = {"concurrency_limit": 1, "concurrency_options": nightly["concurrency_options"]}
+        limit = {"concurrency_limit": 2, "concurrency_options": nightly["concurrency_options"]}
         made = {key: nightly[key] for key in kept} | limit | {"name": name, "work_pool_name": name}
         self.ask("deployments/", made)
         self.start(name, "worker", "start", "--pool", name)

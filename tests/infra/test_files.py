@@ -14,7 +14,7 @@ def test_the_deployments_are_those_that_nightshift_deploy_makes():
     assert list(flows) == [f"flows/{word}.py:{word}" for word in (name.replace("-", "_") for name in FLOWS)]
     night, *parts = made
     assert night["name"] == "nightly"
-    assert night["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+    assert night["concurrency_limit"] == {"limit": 2, "collision_strategy": "CANCEL_NEW"}
     assert night["schedules"] == [{"cron": "0 2 * * *", "timezone": "UTC"}]
     for deployment in parts:
         assert deployment["name"] == deployment["work_pool"]["name"]
