@@ -33,6 +33,7 @@ from pipeline.storage import ABSENT, Conflict, Storage
 
 RENEWALS = 4  # in the time after which it would be dead
 GIVES_UP = 0.75  # of that time without a renewal: then the holder itself takes it for lost
+ANSWERS_WITHIN = 5.0  # seconds that the last of it waits for a storage that is being asked
 TICK = 1.0  # seconds between looks at the clock, so that a machine that slept renews as soon as it wakes
 
 
@@ -144,8 +145,8 @@ class Lease:
                 self.find_out()
             except (OSError, InputError) as error:  # the storage may come back in time
                 if began - self.renewed >= GIVES_UP * self.record.seconds:
-                    for_long = f"could not be renewed for {began - self.renewed:.0f} s"
-                    raise LeaseLost(f"the lease {self.storage.location}/{self.name} {for_long}: {error}") from error
+                    where = f"{self.storage.location}/{self.name}"
+                    raise LeaseLost(f"the lease {where} {unrenewed(began - self.renewed)}: {error}") from error
 
     def find_out(self) -> None:
         """Why somebody else changed it, and renews it if it is still held; raises as `renew` does."""
@@ -162,11 +163,17 @@ class Lease:
 
     def release(self) -> None:
         """Gives it back; that it was lost meanwhile is no matter any more."""
-        with self.changing, suppress(Conflict, LeaseLost):
+        if not self.changing.acquire(timeout=ANSWERS_WITHIN):
+            return  # the storage gives no answer, and the lease runs out by itself
+        try:
             with suppress(Replaced):
                 self.find_out()  # somebody may just have asked for it
             free = Record(renewals=self.record.renewals + 1, renewed=datetime.now(UTC).isoformat())
             self.storage.write(self.name, free.model_dump_json().encode(), if_generation=self.generation)
+        except (Conflict, LeaseLost):
+            pass
+        finally:
+            self.changing.release()
 
     def write(self, record: Record, generation: str) -> None:
         """Writes a record over the generation, with what says that it is new."""
@@ -184,30 +191,42 @@ class Lease:
             request: made when it is lost, or wanted by another run.
         """
         over = threading.Event()
-        thread = threading.Thread(target=self.keep, args=(over, request), daemon=True, name="lease")
-        thread.start()
+        for keep in (self.keep_renewing, self.keep_watching):
+            threading.Thread(target=keep, args=(over, request), daemon=True, name=keep.__name__).start()
         try:
             yield
         except BaseException:
             over.set()
-            thread.join()
             if not request.is_ignored:  # otherwise somebody still writes
                 with suppress(OSError, InputError):  # it runs out by itself, and what ended the block is to be told
                     self.release()
             raise
         over.set()
-        thread.join()
         self.release()
 
-    def keep(self, over: threading.Event, request: Request) -> None:
+    def keep_renewing(self, over: threading.Event, request: Request) -> None:
         """Renews it until it is over, or lost."""
         while not over.wait(min(TICK, self.record.seconds / RENEWALS)):
-            if self.clock.now() - self.renewed < self.record.seconds / RENEWALS:
-                continue
-            try:
-                self.renew()
-            except Replaced as reason:
-                request.make(reason)
-            except LeaseLost as reason:
-                request.make(reason)
+            with self.changing:
+                if over.is_set() or self.clock.now() - self.renewed < self.record.seconds / RENEWALS:
+                    continue
+                try:
+                    self.renew()
+                except Replaced as reason:
+                    request.make(reason)
+                except LeaseLost as reason:
+                    request.make(reason)
+                    return
+
+    def keep_watching(self, over: threading.Event, request: Request) -> None:
+        """Takes it for lost in time where the storage gives no answer at all, for which `renew` would wait."""
+        while not over.wait(min(TICK, self.record.seconds / RENEWALS)):
+            silent = self.clock.now() - self.renewed
+            if silent >= GIVES_UP * self.record.seconds:
+                request.make(LeaseLost(f"the lease {self.storage.location}/{self.name} {unrenewed(silent)}"))
                 return
+
+
+def unrenewed(seconds: float) -> str:
+    """What is wrong, for people."""
+    return f"could not be renewed for {seconds:.0f} s"

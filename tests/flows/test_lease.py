@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from flows import lease as module
 from flows.holder import Holder, birth, this_machine, this_process
 from flows.lease import Lease
 from flows.overlap import LeaseLost, Replaced, Skipped
@@ -215,6 +216,18 @@ def test_as_long_as_a_block_runs_a_thread_renews_it(location, wait_until):
         wait_until(lambda: request.is_made)
         assert isinstance(request.reason, Replaced)
     assert holder.read()[0].holder is None
+
+
+def test_a_storage_that_gives_no_answer_does_not_keep_a_run_from_noticing(tmp_path, wait_until, monkeypatch):
+    monkeypatch.setattr(module, "ANSWERS_WITHIN", 0.1)
+    holder = Lease(open_storage(str(tmp_path)), NAME, elsewhere(), 0.4)
+    acquire(holder, "skip", 0)
+    answers, request = threading.Event(), Request()
+    monkeypatch.setattr(holder.storage, "write", lambda *_, **__: answers.wait(30))
+    with holder.kept(request):
+        wait_until(lambda: request.is_made)
+    answers.set()
+    assert str(request.reason).startswith(f"the lease {tmp_path}/{NAME} could not be renewed for ")
 
 
 @pytest.mark.parametrize("is_ignored", [False, True])
