@@ -18,6 +18,7 @@ from flows.dispatch import (
 )
 from flows.parameters import NO_PRESET, NOTHING, Overrides, Preset, configured
 from flows.settings import RetrainConfig
+from flows.settings import RetrainConfig
 from flows.summary import Night, as_text
 
 
