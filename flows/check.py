@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from flows.notify.config import check_notify
 from flows.settings import RetrainConfig
 from model.comparison import ALWAYS
 from model.devices import check_devices
@@ -70,6 +71,11 @@ def check_runner(config: RetrainConfig) -> None:
     check_beam(config.beam)
 
 
+def check_webhook(config: RetrainConfig) -> None:
+    """Raises `InputError` where the address that is told of a failure is not there."""
+    check_notify(config.notify)
+
+
 def check_exchange(config: RetrainConfig) -> None:
     """Raises `InputError` for a bucket that files cannot go by to workers elsewhere."""
     if config.beam.is_elsewhere and config.beam.exchange:
@@ -103,6 +109,7 @@ READING: Final[tuple[tuple[str, Look], ...]] = (
     ("train", check_training),
     ("train.warm_start", check_predecessor),
     ("beam", check_runner),
+    ("notify", check_webhook),
 )
 LOOKS: Final = (
     *READING,

@@ -1,9 +1,9 @@
 """The nightly flow."""
 
 from prefect import State, flow
-from prefect.artifacts import create_markdown_artifact
 
 from flows.alone import alone
+from flows.artifacts.publishing import publish
 from flows.check import check
 from flows.dispatch import (
     build_vocabulary,
@@ -16,13 +16,14 @@ from flows.dispatch import (
     shard,
     train,
 )
+from flows.labels import data_tag, run_name, tag, version_tags
+from flows.notify.hooks import tell
 from flows.parameters import NO_PRESET, NOTHING, Overrides, Preset, configured
 from flows.settings import RetrainConfig
-from flows.settings import RetrainConfig
-from flows.summary import Night, as_text
+from flows.summary import Night
 
 
-@flow(name="retrain", flow_run_name="retrain {preset}", persist_result=False)
+@flow(name="retrain", flow_run_name=run_name, persist_result=False, on_failure=[tell], on_crashed=[tell])
 def retrain(preset: Preset = NO_PRESET, overrides: Overrides = NOTHING) -> Night | State[Night]:
     """Clean, shard, train, score and register one sequence-to-sequence model.
 
@@ -46,10 +47,12 @@ def run_stages(config: RetrainConfig) -> Night:
     pairs = clean(config, corpus)
     vocabulary = build_vocabulary(config, pairs)
     shards = shard(config, pairs, vocabulary)
+    tag(data_tag(shards))
     statistics = inspect(config, shards, vocabulary)
     trained = train(config, shards, vocabulary)
     evaluation = evaluate(config, trained, pairs)
     version = register(config, corpus, pairs, statistics, trained, evaluation)
+    tag(*version_tags(version))
     night = Night(corpus, pairs, vocabulary, shards, statistics, trained, evaluation, version)
-    create_markdown_artifact(f"```\n{as_text(config, night)}\n```", key="summary")
+    publish(config, night)
     return night

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from flows.deployments import DeploymentsConfig
 from flows.night_config import NightConfig
+from flows.notify.config import NotifyConfig
 from flows.text_files import cause_of
 from flows.who import who
 from infra.cluster import ClusterConfig
@@ -54,6 +55,7 @@ EXPECTED = {
     "string_type": "text",
     "tuple_type": "a list, such as [{{...}}, {{...}}]",
 }
+SECRET = ("notify.webhook",)  # what is given there by mistake is an address that nobody else may know
 
 
 class RetrainConfig(Frozen):
@@ -76,6 +78,7 @@ class RetrainConfig(Frozen):
     cluster: ClusterConfig = Field(ClusterConfig(), description="Machines that are not this one.")
     deployments: DeploymentsConfig = Field(DeploymentsConfig(), description="Parts of the night that run elsewhere.")
     night: NightConfig = Field(NightConfig(), description="When a night begins, and when it ends.")
+    notify: NotifyConfig = Field(NotifyConfig(), description="Who is told that a night failed.")
 
     @field_validator("workspace")
     @classmethod
@@ -273,6 +276,7 @@ def explain(error: ErrorDetails, fields: Mapping[str, Any]) -> InputError:
         return InputError(parameter, value, f"keys below it: {', '.join(sorted(keys_at(error['loc'])))}")
     if error["type"] != "extra_forbidden":
         shown = "not given" if error["type"] == "missing" or value is None else value
+        shown = "(not shown)" if parameter in SECRET else shown
         return InputError(parameter, shown, expected(error))
     allowed = sorted(keys_at(error["loc"][:-1]))
     close = difflib.get_close_matches(str(last), allowed, n=1)

@@ -10,6 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.task_engine import TaskRunTimeoutError
 
 from flows.alone import confirm
+from flows.artifacts.progress import progress_shown
 from flows.settings import RetrainConfig
 from flows.stoppable import stoppable
 from model.interruption import Interrupted
@@ -60,8 +61,12 @@ def task_of(stage: Stage[Any]) -> Task[..., Manifest]:
         persist_result=False,
     )
     def run(config: RetrainConfig, *inputs: Manifest) -> Manifest:
+        def work() -> Manifest:
+            with progress_shown(config.name, stage.name):
+                return config.run(stage, *inputs)
+
         confirm()
-        return stoppable(stage.name, lambda: config.run(stage, *inputs))
+        return stoppable(stage.name, work)
 
     return run
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import pyarrow as pa
-from sacrebleu.metrics.chrf import CHRF
 
 SAMPLES: Final = 3  # of each kind
 SHOWN: Final = 300  # characters of a text
@@ -12,6 +11,8 @@ SHOWN: Final = 300  # characters of a text
 
 def sentence_scores(hypotheses: Sequence[str], references: Sequence[str]) -> list[float]:
     """The chrF of each output, 0 to 100."""
+    from sacrebleu.metrics.chrf import CHRF  # which a night with nothing new need not wait for
+
     metric = CHRF()
     pairs = zip(hypotheses, references, strict=True)
     return [metric.sentence_score(hypothesis, [reference]).score for hypothesis, reference in pairs]

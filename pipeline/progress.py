@@ -1,12 +1,17 @@
-"""What a person sees while something counts up: a bar on a terminal, a line now and then in a log file."""
+"""What a person sees while something counts up: a bar on a terminal, a line now and then in a log file.
+
+Whoever shows it elsewhere too watches the lines that begin and end, with `watched_by`.
+"""
 
 import logging
 import sys
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -48,6 +53,8 @@ class ProgressLine(ABC):
         if self.on_terminal:
             self.bar.update(self.task, description=self.line())
             self.bar.start()
+        for watcher in _watchers:
+            watcher.begins(self)
         return self
 
     def __exit__(
@@ -55,10 +62,16 @@ class ProgressLine(ABC):
     ) -> None:
         if self.on_terminal:
             self.bar.stop()
+        for watcher in _watchers:
+            watcher.ends(self, is_whole=kind is None)
 
     @abstractmethod
     def line(self) -> str:
         """The figures, without the time left."""
+
+    def told(self) -> str:
+        """The figures and the time left."""
+        return self.line() + ("" if self.seconds_left is None else f"  {self.seconds_left:.0f} s left")
 
     def show(self) -> None:
         """Brings the bar up to date, or writes a line if the last one is some seconds old."""
@@ -67,8 +80,7 @@ class ProgressLine(ABC):
             self.bar.update(self.task, completed=self.done, description=self.line())
         elif now - self.last_line >= SECONDS_BETWEEN_LINES:
             self.last_line = now
-            left = "" if self.seconds_left is None else f"  {self.seconds_left:.0f} s left"
-            log.info("%-16s %s", self.stage, self.line() + left)
+            log.info("%-16s %s", self.stage, self.told())
 
     def count_from(self, done: int) -> None:
         """Speed and time left are told by what comes after these."""
@@ -89,6 +101,29 @@ class ProgressLine(ABC):
         if self.total is None or self.done - self.first < (self.total - self.first) * ENOUGH_TO_TELL:
             return None
         return self.seconds * max(0, self.total - self.done) / max(1, self.done - self.first)
+
+
+class Watcher(Protocol):
+    """Somebody who looks at the lines while they move, from a thread of their own: the work waits for none of it."""
+
+    def begins(self, line: ProgressLine) -> None:
+        """From now on there is something to see."""
+
+    def ends(self, line: ProgressLine, *, is_whole: bool) -> None:
+        """The line moves no more; what it counted is done, unless it ended by an error."""
+
+
+_watchers: list[Watcher] = []
+
+
+@contextmanager
+def watched_by(watcher: Watcher) -> Iterator[None]:
+    """Tells a watcher of every line of this process that begins or ends in the block."""
+    _watchers.append(watcher)
+    try:
+        yield
+    finally:
+        _watchers.remove(watcher)
 
 
 class JobProgress(ProgressLine):
