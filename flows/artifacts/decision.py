@@ -7,16 +7,15 @@ from urllib.parse import quote
 
 from flows.artifacts.markdown import fenced, plain
 from model.decision import Decision
-from model.report.opening import headline
 from model.report.words import sentence
 
 CLOUD: Final = "gs://"
 CONSOLE: Final = "https://storage.cloud.google.com/"  # asks who wants to read, and whether they may
 
 
-def decision_markdown(version: int, decision: Decision) -> str:
-    """What happened, why, and what each rule said."""
-    parts = [f"### {plain(headline(decision, version))}", plain(sentence(decision.reason))]
+def decision_markdown(decision: Decision) -> str:
+    """Why it was decided so, and what each rule said."""
+    parts = [plain(sentence(decision.reason))]
     rules = [f"- {'✓' if one.is_met else '✗'} {one.rule}: {plain(one.words)}" for one in decision.reasons]
     if len(rules) > 1:  # a single one is the sentence above
         parts.append("\n".join(rules))

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import Final
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from pipeline.progress import ProgressLine, watched_by
 
 SECONDS_BETWEEN_UPDATES: Final = 3.0
 LAST_UPDATE_WITHIN: Final = 5.0  # seconds that the end of a stage waits for
+TIMEOUT: Final = 20.0  # seconds; of a client that is not the flow's own
 
 
 @contextmanager
@@ -52,7 +54,8 @@ class Follower:
         self.artifact: UUID | None = None
         self.shown: tuple[float, str] | None = None
         self.is_over = threading.Event()
-        self.thread = threading.Thread(target=self.follow, name=f"progress of {key}", daemon=True)
+        here = copy_context()  # which says where Prefect's server is
+        self.thread = threading.Thread(target=here.run, args=[self.follow], name=f"progress of {key}", daemon=True)
 
     def begins(self, line: ProgressLine) -> None:
         """A line to follow from now on, instead of the one before."""
@@ -74,7 +77,7 @@ class Follower:
 
     def follow(self) -> None:
         """What the thread does; a server that does not answer is told of once and then left alone."""
-        with best_effort(self.key), get_client(sync_client=True) as client:
+        with best_effort(self.key), get_client({"timeout": TIMEOUT}, sync_client=True) as client:
             while not self.is_over.wait(SECONDS_BETWEEN_UPDATES):
                 self.show(client)
             self.show(client)

@@ -23,19 +23,20 @@ from prefect.artifacts import create_markdown_artifact
 from flows.artifacts.data import funnel_table, generations_table
 from flows.artifacts.decision import decision_markdown, report_markdown
 from flows.artifacts.keys import key_of
-from flows.artifacts.losses import losses_markdown
-from flows.artifacts.markdown import fenced
+from flows.artifacts.losses import losses_markdown, lowest_loss
+from flows.artifacts.markdown import fenced, plain
 from flows.artifacts.samples import samples_markdown
 from flows.artifacts.scores import score_lines, scores_table
 from flows.best_effort import best_effort
 from flows.settings import RetrainConfig
 from flows.summary import Night, as_text, report
 from model import verdicts
-from model.comparison import deciding_set, have_same_vocabulary
+from model.comparison import DECIDES, deciding_set, have_same_vocabulary, shown
 from model.register import metrics_of
 from model.registry import Registry
 from model.report.champion import NOBODY, Champion
 from model.report.gather_data import funnel, generations
+from model.report.opening import headline
 from model.rival import output_of
 from model.verdicts import Verdict
 from model.versions import Version
@@ -47,7 +48,7 @@ class Part(NamedTuple):
 
     Args:
         name: last part of its key.
-        about: one line above it.
+        about: the most important of it in a few words, for lists of artifacts.
         markdown: what it shows.
     """
 
@@ -67,45 +68,35 @@ def parts(config: RetrainConfig, night: Night) -> Iterator[Part]:
     """What a night shows, in the order of the module's description."""
     registry = Registry(config.registry, config.name)
     version = registry.get(night.version.facts["version"])
-    yield Part("summary", "What came of the night.", fenced(as_text(config, night)))
+    yield Part("summary", f"{config.name}, version {version.number}", fenced(as_text(config, night)))
     if verdict := verdicts.latest(registry, version):
         yield from comparison(registry, version, verdict, night)
-    picture, history = night.model.path("loss.png"), night.model.path("history.json")
-    yield Part(
-        "loss curve",
-        "Cross-entropy per target token, in nats.",
-        losses_markdown(picture.read_bytes(), json.loads(history.read_bytes())),
-    )
-    yield Part(
-        "data",
-        "What became of all pairs that were read, those of earlier nights included.",
-        funnel_table(funnel(night.corpus, night.pairs)),
-    )
-    chain = list(generations(night.corpus, night.pairs))
-    yield Part("generations", "What each night brought.", generations_table(chain, night.shards.chain()))
+    picture, history = (night.model.path(name).read_bytes() for name in ("loss.png", "history.json"))
+    yield Part("loss curve", lowest_loss(json.loads(history)), losses_markdown(picture))
+    whole, chain = funnel(night.corpus, night.pairs), list(generations(night.corpus, night.pairs))
+    yield Part("data", f"{whole.kept:,} of {whole.read:,} pairs kept", funnel_table(whole))
+    yield Part("generations", f"{len(chain):,} so far", generations_table(chain, night.shards.chain()))
     where = report_markdown(report(config, night), version.number, model=config.name, registry=config.registry)
-    yield Part("report", "All of it on one page, with more.", where)
+    yield Part("report", f"of version {version.number}, on one page", where)
 
 
 def comparison(registry: Registry, version: Version, verdict: Verdict, night: Night) -> Iterator[Part]:
     """The version beside the champion that it met, which may be deleted since."""
-    decision, metrics = verdict.decision, metrics_of(night.evaluation)
+    number, decision, metrics = version.number, verdict.decision, metrics_of(night.evaluation)
+    name = deciding_set(metrics)
     champion = registry.peek(decision.champion) if decision.champion else None
     rival = Champion(champion.metrics, {}, have_same_vocabulary(version, champion)) if champion else NOBODY
-    lines = score_lines(metrics, rival, decision.reasons)
-    name = deciding_set(metrics)
     samples = samples_markdown(
         json.loads(night.evaluation.path("samples.json").read_bytes())[name],
-        version.number,
+        number,
         champion=decision.champion,
         theirs=champion_outputs(registry, version, verdict, name),
         are_frames=bool(frame_size(night.corpus.facts)),
     )
-    about = "Whether the version was put into service, and why."
-    yield Part("decision", about, decision_markdown(version.number, decision))
-    about = "What is served was scored: raw text in, raw text out."
-    yield Part("scores", about, scores_table(lines, version.number, decision))
-    yield Part("samples", f"The best, the median and the worst translations of the {name} set, by chrF.", samples)
+    lines = score_lines(metrics, rival, decision.reasons)
+    yield Part("decision", plain(headline(decision, number)), decision_markdown(decision))
+    yield Part("scores", f"{shown(DECIDES, metrics[name][DECIDES])} on {name}", scores_table(lines, number, decision))
+    yield Part("samples", f"best, median and worst of {name}, by chrF", samples)
 
 
 def champion_outputs(registry: Registry, version: Version, verdict: Verdict, name: str) -> list[str] | None:

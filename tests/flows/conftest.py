@@ -453,3 +453,16 @@ def worker(prefect: Prefect) -> Prefect:
     prefect.run("deploy", "--prefect-file", "infra/prefect.yaml", "--all", **there)
     prefect.start("worker", "worker", "start", "--pool", POOL)
     return prefect
+
+
+@pytest.fixture(scope="session")
+def second_night(
+    tmp_path_factory: pytest.TempPathFactory, night: Any, environment: dict[str, str], prefect: Prefect, retrain: Any
+) -> tuple[Path, Any, dict[str, Any]]:
+    """A night after the first, told to the session's server: its folder, what it printed, its flow run."""
+    folder = tmp_path_factory.mktemp("second") / "night"
+    shutil.copytree(night[0], folder)
+    before = {run["id"] for run in prefect.ask("flow_runs/filter", {})}
+    run = retrain(folder, environment | {"PREFECT_API_URL": prefect.url}, "train.seed=2")
+    (flow_run,) = (one for one in prefect.ask("flow_runs/filter", {}) if one["id"] not in before)
+    return folder, run, flow_run

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.slow
 
 NIGHTSHIFT = str(Path(sys.executable).with_name("nightshift"))
 NAMES = [stage.name for stage in STAGES]
+PARTS = ("summary", "decision", "scores", "samples", "loss-curve", "data", "generations", "report")
 
 
 def why(run, stage):
@@ -52,9 +53,8 @@ def test_a_night_with_nothing_new_does_nothing(night, environment, retrain, happ
     assert again.stdout == first.stdout + "\n  nothing was new: every stage found its output finished\n"
 
 
-def test_a_training_parameter_runs_training_evaluation_and_registration_again(night, environment, retrain, happened):
-    folder, _ = night
-    run = retrain(folder, environment, "train.seed=2")
+def test_a_training_parameter_runs_training_evaluation_and_registration_again(second_night, happened):
+    _, run, _ = second_night
     assert happened(run) == dict.fromkeys(NAMES[:5], "reused") | dict.fromkeys(NAMES[5:], "started")
     assert why(run, "train") == "because of train.seed 1 -> 2"
     assert why(run, "evaluate") == "because of new model"
@@ -221,10 +221,10 @@ def test_a_server_that_is_named_gets_the_report(night, environment, prefect, ret
     run = retrain(folder, environment | {"PREFECT_API_URL": prefect.url})
     assert happened(run) == dict.fromkeys(NAMES, "reused")
     (flow_run,) = (run for run in prefect.ask("flow_runs/filter", {}) if run["id"] not in before)
-    assert (flow_run["name"], flow_run["state_type"]) == ("retrain weather", "COMPLETED")
+    assert (flow_run["name"][:-16], flow_run["state_type"]) == ("retrain weather-en-fr ", "COMPLETED")
     number = flow_run["id"]
     assert {task["name"].split("-")[0] for task in prefect.of(number, "task_runs")} == set(NAMES)
-    assert any("weather-en-fr, version 1" in one["data"] for one in prefect.of(number, "artifacts"))
+    assert {one["key"] for one in prefect.of(number, "artifacts")} == {f"weather-en-fr-{part}" for part in PARTS}
     wait_until(lambda: any("reused" in line["message"] for line in prefect.of(number, "logs")))
 
 
@@ -241,7 +241,7 @@ def test_the_nightly_deployment_runs_on_a_worker(night, worker, tiny):
     # What the night that ran before was given goes over the preset.
     fields = given(None, [*tiny, f"workspace={folder / 'workspace'}", f"registry={folder / 'registry'}"])
     run = worker.wait(worker.trigger("retrain/nightly", preset="weather", overrides=fields))
-    assert (run["name"], run["state_type"]) == ("retrain weather", "COMPLETED"), run["state"]
+    assert (run["name"][:-16], run["state_type"]) == ("retrain weather-en-fr ", "COMPLETED"), run["state"]
     assert (folder / "registry" / "weather-en-fr" / "versions" / "0001" / "manifest.json").exists()
 
 
