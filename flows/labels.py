@@ -7,6 +7,8 @@ from prefect.client.orchestration import get_client
 from prefect.runtime import flow_run
 
 from flows.best_effort import best_effort
+from flows.parameters import configured
+from pipeline.errors import InputError
 from pipeline.manifest import Manifest
 
 SHORT = 12  # characters of a digest
@@ -17,7 +19,12 @@ def run_name() -> str:
 
     The time is the one that it was scheduled for, in UTC as all times of versions and outputs.
     """
-    return name_of(flow_run.flow_name, flow_run.parameters["config"].name, flow_run.scheduled_start_time)
+    given = flow_run.parameters
+    try:
+        model = configured(given["preset"], given["overrides"]).name
+    except InputError:  # which the run itself will tell
+        model = given["preset"]
+    return name_of(flow_run.flow_name, model, flow_run.scheduled_start_time)
 
 
 def name_of(flow: str, model: str, scheduled: datetime) -> str:

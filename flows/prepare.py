@@ -2,11 +2,12 @@
 
 from prefect import flow
 
+from flows.labels import run_name
 from flows.parameters import NO_PRESET, NOTHING, Overrides, Preset, configured
 from flows.stages import build_vocabulary, clean, ingest, inspect, shard
 
 
-@flow(name="prepare", flow_run_name="prepare {preset}", persist_result=False)
+@flow(name="prepare", flow_run_name=run_name, persist_result=False)
 def prepare(preset: Preset = NO_PRESET, overrides: Overrides = NOTHING) -> None:
     """Read what is new, clean it, build the vocabulary, shard and inspect.
 

@@ -4,11 +4,12 @@ from prefect import flow
 
 from flows import stages
 from flows.dag import inputs_of
+from flows.labels import run_name
 from flows.parameters import NO_PRESET, NOTHING, Overrides, Preset, configured
 from model.stages import train as stage
 
 
-@flow(name="train", flow_run_name="train {preset}", persist_result=False)
+@flow(name="train", flow_run_name=run_name, persist_result=False)
 def train(preset: Preset = NO_PRESET, overrides: Overrides = NOTHING) -> None:
     """Train a model on shards that are there, or go on with its training.
 

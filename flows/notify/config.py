@@ -1,7 +1,7 @@
 """Who is told that a night failed, and where the address is found."""
 
 import os
-from typing import Final
+from typing import Final, cast
 from urllib.parse import urlsplit
 
 from pydantic import Field
@@ -54,6 +54,6 @@ def secret(name: str) -> str:
     from prefect.blocks.system import Secret
 
     try:
-        return str(Secret.load(name).get())
+        return str(cast(Secret[str], Secret.load(name)).get())
     except ValueError:
         return ""

@@ -8,7 +8,7 @@ from prefect.utilities.urls import url_for
 
 from flows.notify.config import address_of
 from flows.notify.posting import post
-from flows.settings import RetrainConfig
+from flows.settings import configure
 from pipeline.errors import InputError
 
 LONGEST: Final = 500  # characters of a state's message
@@ -16,15 +16,15 @@ LONGEST: Final = 500  # characters of a state's message
 log = logging.getLogger("nightshift")
 
 
-def tell(flow: Any, run: FlowRun, state: State[Any]) -> None:
+def tell(flow: Any, flow_run: FlowRun, state: State[Any]) -> None:
     """Tells the webhook of `notify.webhook` that a run failed; whatever comes of it changes nothing about the run."""
-    config = RetrainConfig.model_validate(run.parameters["config"]).notify
     try:
+        config = configure(None, {"notify": flow_run.parameters["overrides"].get("notify") or {}}).notify
         address = address_of(config)
     except InputError as error:
         log.warning("%-16s nobody was told: %s", "notify", error)
         return
-    if address and (wrong := post(address, message_of(run, state, url_for(run) or ""))):
+    if address and (wrong := post(address, message_of(flow_run, state, url_for(flow_run) or ""))):
         log.warning("%-16s nobody was told: %s does not take it (%s)", "notify", config.webhook, wrong)
 
 

@@ -15,7 +15,7 @@ def run():
     """A run as the hooks get it; its parameters are as the server keeps them."""
 
     def of(webhook):
-        parameters = {"config": {"notify": {"webhook": webhook}}}
+        parameters = {"preset": "weather", "overrides": {"notify": {"webhook": webhook}}}
         return FlowRun(id=RUN, flow_id=UUID(int=8), name="retrain weather-en-fr", parameters=parameters)
 
     return of
@@ -48,6 +48,14 @@ def test_a_webhook_that_does_not_work_is_told_in_the_log(run, monkeypatch, caplo
     assert caplog.messages == [f"notify           nobody was told: {why}"]
 
 
+def test_an_address_that_was_given_by_mistake_is_not_told_in_the_log(run, caplog):
+    tell(None, run("https://hooks.example.org/T0abcdef"), Crashed(message="gone"))
+    (message,) = caplog.messages
+    assert message.startswith("notify           nobody was told: notify.webhook = (not shown): expected ")
+
+
 def test_nobody_is_told_unless_it_was_asked_for(run, caplog):
     tell(None, run(""), Crashed(message="gone"))
+    unset = run("").model_copy(update={"parameters": {"preset": "weather", "overrides": {"notify": None}}})
+    tell(None, unset, Crashed(message="gone"))
     assert caplog.messages == []
