@@ -20,4 +20,4 @@ def best_effort(what: str) -> Iterator[None]:
     try:
         yield
     except (httpx.HTTPError, PrefectException) as error:
-        log.warning("%-16s not shown: %s", what, error or type(error).__name__)
+        log.warning("%-16s not shown: %s: %s", what, type(error).__name__, str(error).partition("\n")[0])
