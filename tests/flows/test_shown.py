@@ -39,11 +39,11 @@ def test_a_run_has_a_name_tags_and_an_artifact_for_each_question(second_night, p
     assert progress["description"].startswith("step 40/40  loss ")
     assert made["weather-en-fr-data"]["description"] == "1,400 of 1,500 pairs kept"
     assert str(folder / "workspace/registry/weather-en-fr/versions/0002") in made["weather-en-fr-report"]["data"]
-    for ui in UIS:
-        text = shown(
-            f"{ui}/runs/flow-run/{flow_run['id']}?tab=Artifacts", "document.body.innerText.includes('-report')"
-        )
-        assert all(part in text for part in [name, *tags, "weather-en-fr-scores", "1,400 of 1,500 pairs kept"])
+    page = f"/runs/flow-run/{flow_run['id']}"
+    text = shown(f"/v2{page}?tab=Artifacts", "document.body.innerText.includes('-report')")
+    assert all(part in text for part in [name, *tags, "weather-en-fr-scores", "1,400 of 1,500 pairs kept"])
+    text = shown(page, f"document.body.innerText.includes({json.dumps(tags[0])})")
+    assert all(part in text for part in [name, *tags])
 
 
 @pytest.mark.parametrize("ui", UIS)
