@@ -7,6 +7,9 @@ from threading import Thread
 
 import pytest
 
+from flows.artifacts.markdown import plain
+from flows.artifacts.samples import samples_markdown
+
 pytestmark = pytest.mark.slow
 
 KEYS = ["data", "decision", "generations", "loss-curve", "report", "samples", "scores", "summary", "train-progress"]
@@ -73,6 +76,33 @@ def test_artifacts_are_tables_and_pictures_and_not_their_source(second_night, pr
     text = shown(f"{ui}/artifacts/artifact/{numbers['loss-curve']}", f"{picture}?.naturalWidth > 0")
     assert "lowest dev loss" in text
     assert "base64" not in text
+
+
+@pytest.mark.parametrize("ui", UIS)
+def test_what_people_write_is_text_on_the_page_and_nothing_else(prefect, shown, browser, ui):
+    texts = [
+        "<img src=x onerror=\"document.title='taken'\">",
+        "<script>document.title='taken'</script>",
+        "</span></td></tr></table><h1>big</h1>",
+        "[click](javascript:alert(1)) ![picture](http://127.0.0.1:1/x.png)",
+        "https://example.org/a?b=c www.example.org ada@example.org",
+        "a | b \\| c \\\\| d",
+        "`code` **bold** _it_ ~~gone~~ $x$ [^1] <!-- hidden -->",
+        "&lt;b&gt; &amp; &#60;",
+        "# head - list 1. one > quote",
+        "\u202eמطر 雨",
+    ]
+    sample = {"row": 0, "chrf": 1.0, "reference": "x", "hypothesis": "x"}
+    markdown = samples_markdown({"worst": [sample | {"source": text} for text in texts]}, 1)
+    body = {"key": "hostile", "type": "markdown", "data": markdown, "description": plain(texts[0])}
+    number = prefect.ask("artifacts/", body)["id"]
+    shown(f"{ui}/artifacts/artifact/{number}", f"document.querySelectorAll('table').length === {len(texts)}")
+    sources = "[...document.querySelectorAll('td')].filter(cell => cell.innerText === 'source')"
+    cells = f"JSON.stringify({sources}.map(cell => cell.nextElementSibling.innerText))"
+    assert json.loads(browser.see(cells)) == texts
+    inside = "document.querySelector('table').parentElement"
+    assert browser.see(f"{inside}.querySelectorAll('a, img, script, h1, code, del, strong, em').length") == 0
+    assert browser.see("document.title") != "taken"
 
 
 @pytest.fixture

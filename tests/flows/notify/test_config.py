@@ -46,3 +46,16 @@ def test_it_changes_no_output(monkeypatch):
 
     told = load("weather", overrides=["notify.webhook=env:HOOK"])
     assert [told.section(stage) for stage in STAGES] == [load("weather").section(stage) for stage in STAGES]
+
+
+def test_the_address_is_in_a_block_of_the_server(prefect):
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    kind = prefect.ask("block_types/slug/secret")["id"]
+    (schema,) = prefect.ask("block_schemas/filter", {"block_schemas": {"block_type_id": {"any_": [kind]}}, "limit": 1})
+    block = {"name": "nights-that-fail", "data": {"value": SECRET}, "block_type_id": kind}
+    prefect.ask("block_documents/", block | {"block_schema_id": schema["id"]})
+    with temporary_settings({PREFECT_API_URL: prefect.url}):
+        assert address_of(NotifyConfig(webhook="secret:nights-that-fail")) == SECRET
+        with pytest.raises(InputError, match=r"notify\.webhook = secret:none-such: expected what it names"):
+            address_of(NotifyConfig(webhook="secret:none-such"))
