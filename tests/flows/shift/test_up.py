@@ -42,7 +42,7 @@ def test_a_night_whose_parts_are_deployments_and_an_end_in_the_midst_of_the_next
 
     run = server.wait(server.trigger("retrain/nightly", overrides=given | {"deployments": PARTS}), seconds=500)
     assert run["state_type"] == "COMPLETED", run["state"]
-    assert any("weather-en-fr, version 1" in one["data"] for one in server.of(run["id"], "artifacts"))
+    assert any("weather-en-fr, version 1" in str(one["data"]) for one in server.of(run["id"], "artifacts"))
     flows = {one["id"]: one["name"] for one in server.ask("flows/filter", {})}
     parts = [one for one in server.ask("flow_runs/filter", {"sort": "START_TIME_ASC"}) if one["parent_task_run_id"]]
     assert [(flows[one["flow_id"]], one["state_type"]) for one in parts] == [(part, "COMPLETED") for part in PARTS]
