@@ -4,6 +4,7 @@ Letters: B sentences of a batch, V target tokens of the vocabulary. Products are
 """
 
 import time
+from functools import cache
 
 import numpy as np
 import tensorflow as tf
@@ -75,8 +76,12 @@ def of_recurrent(config: ModelConfig, sources: Ints, targets: Ints) -> int:
     return encoder + decoder + asked + written * seen * width
 
 
+@cache
 def product_rate(precision: str = "float32") -> float:
-    """Operations a second that large products attain on the first device with the threads it has, the best of some."""
+    """Operations a second that large products attain on the first device with the threads it has, the best of some.
+
+    Measured once in a process.
+    """
     left, right = (tf.random.stateless_normal([MATRIX, MATRIX], [seed, 0]) for seed in range(2))
     multiply = tf.function(lambda: tf.matmul(left, right))
     best = 0.0
