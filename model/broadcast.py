@@ -41,7 +41,7 @@ def added_up(
 ) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
     """The sum of the workers' numbers; of a worker's replicas the first brings them."""
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    @tf.function(reduce_retracing=True, autograph=False)  # type: ignore[untyped-decorator]
     def add(values: tf.Tensor) -> tf.Tensor:
         def of_replica(values: tf.Tensor) -> tf.Tensor:
             replica = tf.distribute.get_replica_context()

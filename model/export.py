@@ -238,8 +238,9 @@ def save(
     }
     if config.model.has_attention:
         takes[translator.attend] = ("sentences",)
+    # AutoGraph rewrites the source of all that is called, which takes longer than the rest; nothing here needs it.
     signatures = {
-        method.__name__: tf.function(method, input_signature=[inputs[name] for name in names])
+        method.__name__: tf.function(method, input_signature=[inputs[name] for name in names], autograph=False)
         for method, names in takes.items()
     }
     signatures["serving_default"] = signatures["translate"]

@@ -36,7 +36,9 @@ def save_fixed(saved_model: Path, batch: int, folder: Path) -> None:
         return call
 
     signatures: dict[str, Any] = {
-        name: tf.function(fixed(name), input_signature=[tf.TensorSpec([batch], tf.string, key) for key in keys])
+        name: tf.function(
+            fixed(name), input_signature=[tf.TensorSpec([batch], tf.string, key) for key in keys], autograph=False
+        )
         for name, keys in TAKEN.items()
     }
     signatures["serving_default"] = signatures["translate"]

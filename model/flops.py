@@ -4,6 +4,7 @@ Letters: B sentences of a batch, V target tokens of the vocabulary. Products are
 """
 
 import time
+from functools import cache
 
 import numpy as np
 
@@ -73,8 +74,12 @@ def of_recurrent(config: ModelConfig, sources: Ints, targets: Ints) -> int:
     return encoder + decoder + asked + written * seen * width
 
 
+@cache
 def product_rate(precision: str = "float32") -> float:
-    """Operations a second that large products attain on the first device with the threads it has, the best of some."""
+    """Operations a second that large products attain on the first device with the threads it has, the best of some.
+
+    Measured once in a process.
+    """
     import tensorflow as tf  # here alone, so that counting needs no TensorFlow
 
     from model.precision import computing_in

@@ -11,6 +11,7 @@ larger batch for the same reason.
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from math import isfinite, nan
 from typing import Any, NamedTuple
 
@@ -112,10 +113,12 @@ class Trainer:
         self._changing = {f"{part}/{path}": value for part, values in parts.items() for path, value in values.items()}
         read = tf.TensorSpec([None, None, frame_size]) if frame_size else IDS
         batch = None if config.shapes == "fixed" else [read, IDS]
-        self._compiled_step = tf.function(self._step, input_signature=batch and [*batch, GIVEN])
-        self._compiled_hold = tf.function(self._hold, input_signature=batch and [*batch, GIVEN])
-        self._compiled_sums = tf.function(self._sums, input_signature=batch)
-        self._differentiate = tf.function(self._differentiated, jit_compile=True) if compiles else self._differentiated
+        # AutoGraph rewrites the source of all that is called, seconds at every start; nothing here needs it.
+        graph = partial(tf.function, autograph=False)
+        self._compiled_step = graph(self._step, input_signature=batch and [*batch, GIVEN])
+        self._compiled_hold = graph(self._hold, input_signature=batch and [*batch, GIVEN])
+        self._compiled_sums = graph(self._sums, input_signature=batch)
+        self._differentiate = graph(self._differentiated, jit_compile=True) if compiles else self._differentiated
 
     def step(self, batch: Batch, step: int, factor: float = 1.0, *, asks: bool = False, is_real: bool = True) -> Step:
         """Updates the weights from a batch and those that are held.

@@ -54,6 +54,45 @@ def trained(toy: Toy, toy_config: Callable[..., Any]) -> Manifest:
 
 
 @pytest.fixture(scope="session")
+def exported(trained: Manifest) -> Any:
+    """That model as it is served."""
+    from model.export import Exported
+
+    return Exported.load(trained.directory / "export")
+
+
+@pytest.fixture(scope="session")
+def sources(toy: Toy) -> list[str]:
+    """Sentences that it has not seen."""
+    from pipeline.pairs import read_pairs
+
+    return [pair.source for pair in read_pairs(toy.pairs.path("test.parquet"))]
+
+
+@pytest.fixture(scope="session")
+def untrained(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """The export of a configuration's first weights; each is made once, since that takes seconds."""
+    from model.architectures import build_model
+    from model.export import Exported, save
+    from pipeline.vocabularies import Vocabularies
+
+    pieces = Vocabularies.read(toy.vocabulary)
+
+    made: dict[tuple[str, str], Exported] = {}
+
+    def of(config: Any, form: str = "NFC") -> Exported:
+        key = config.model_dump_json(), form
+        if key not in made:
+            model = build_model(config.model, pieces.target.size, config.seed)
+            folder = tmp_path_factory.mktemp("untrained") / "export"
+            save({weight.path: weight.numpy() for weight in model.trainable_variables}, config, pieces, form, folder)
+            made[key] = Exported.load(folder)
+        return made[key]
+
+    return of
+
+
+@pytest.fixture(scope="session")
 def toy_apart(tmp_path_factory: pytest.TempPathFactory) -> Toy:
     """The same task with targets in capitals, and a vocabulary for each side: 30 pieces and 40."""
     pairs = [SentencePair(pair.source, pair.target.upper()) for pair in sentences(660, seed=1)]

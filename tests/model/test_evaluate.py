@@ -21,16 +21,6 @@ from pipeline.pairs import read_pairs, write_pairs
 from pipeline.records import SentencePair
 
 
-@pytest.fixture(scope="module")
-def exported(trained: Manifest) -> Exported:
-    return Exported.load(trained.directory / "export")
-
-
-@pytest.fixture(scope="module")
-def sources(toy: Any) -> list[str]:
-    return [pair.source for pair in read_pairs(toy.pairs.path("test.parquet"))]
-
-
 @pytest.fixture
 def pairs_of(toy: Any, tmp_path: Any) -> Any:
     """A manifest of held-out sets: `pairs_of(test=[("rain snow", "snow rain")])`."""
@@ -87,15 +77,15 @@ def test_scores_are_those_of_the_sentences_whatever_the_batches(exported: Export
         assert scores.values["loss"] == pytest.approx(found[0].values["loss"], rel=1e-6)
 
 
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_a_beam_job_decodes_to_the_same_scores(trained: Manifest, toy: Any, tmp_path: Any, workers: int) -> None:
+@pytest.mark.slow
+def test_a_beam_job_decodes_to_the_same_scores(trained: Manifest, toy: Any, tmp_path: Any) -> None:
     here = evaluate(EvaluateConfig(), trained, toy.pairs, output_dir=tmp_path / "here")
-    settings = load(overrides=["beam.decode_from=1", f"beam.workers={workers}"])
-    resources = settings.resources(evaluate)
-    there = evaluate(EvaluateConfig(), trained, toy.pairs, output_dir=tmp_path / "there", **resources)
-    assert there.facts == here.facts
-    assert [file.sha256 for file in there.files] == [file.sha256 for file in here.files]
-    assert there.fingerprint == here.fingerprint
+    for workers in (1, 2):
+        resources = load(overrides=["beam.decode_from=1", f"beam.workers={workers}"]).resources(evaluate)
+        there = evaluate(EvaluateConfig(), trained, toy.pairs, output_dir=tmp_path / f"{workers}", **resources)
+        assert there.facts == here.facts
+        assert [file.sha256 for file in there.files] == [file.sha256 for file in here.files]
+        assert there.fingerprint == here.fingerprint
 
 
 def test_few_sentences_are_not_worth_a_job(tmp_path: Any) -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import tensorflow as tf
 from model.architectures import build_model
 from model.config import DeviceConfig, EvaluateConfig, SearchConfig, TrainConfig
 from model.evaluate import score_model
-from model.export import Exported, Translator, save
+from model.export import Exported, Translator
 from model.stages import evaluate, train
 from pipeline.batching import BATCH_CHARACTERS, in_batches
 from pipeline.errors import InputError
@@ -33,11 +34,6 @@ print(json.dumps([[s.decode() for s in found["translations"].numpy()], found["sc
 
 
 @pytest.fixture(scope="module")
-def exported(trained: Manifest) -> Exported:
-    return Exported.load(trained.directory / "export")
-
-
-@pytest.fixture(scope="module")
 def held_out(toy: Any) -> list[Any]:
     return list(read_pairs(toy.pairs.path("test.parquet")))
 
@@ -47,13 +43,14 @@ def test_the_task_is_learned(exported: Exported, held_out: list[Any]) -> None:
     assert np.mean([one == pair.target for one, pair in zip(found, held_out, strict=True)]) >= 0.8
 
 
-def test_a_fresh_process_that_knows_none_of_our_code_answers_the_same(trained: Manifest, held_out: list[Any]) -> None:
+def test_a_fresh_process_that_knows_none_of_our_code_answers_the_same(
+    trained: Manifest, exported: Exported, held_out: list[Any]
+) -> None:
     sources = ["", *(pair.source for pair in held_out[:5])]
     command = [sys.executable, "-c", FRESH, str(trained.directory / "export"), json.dumps(sources)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd="/")
     translations, scores = json.loads(done.stdout)
-    loaded = tf.saved_model.load(str(trained.directory / "export"))
-    here = loaded.signatures["translate"](sentences=tf.constant(sources))
+    here = exported.loaded.signatures["translate"](sentences=tf.constant(sources))
     assert translations == [text.decode() for text in here["translations"].numpy()]
     assert scores == here["scores"].numpy().tolist()
 
@@ -63,11 +60,12 @@ def test_an_answer_does_not_depend_on_its_company(exported: Exported, held_out: 
     assert [exported.translate([source])[0] for source in sources] == exported.translate(sources)
 
 
-def test_the_score_of_the_own_answer_is_the_one_search_found(trained: Manifest, held_out: list[Any]) -> None:
-    sources = [pair.source for pair in held_out]
-    loaded = tf.saved_model.load(str(trained.directory / "export"))
-    found = loaded.signatures["translate"](sentences=tf.constant(sources))
-    scored = loaded.signatures["score"](sources=tf.constant(sources), targets=found["translations"])
+def test_the_score_of_the_own_answer_is_the_one_search_found(
+    trained: Manifest, exported: Exported, sources: list[str]
+) -> None:
+    signatures = exported.loaded.signatures
+    found = signatures["translate"](sentences=tf.constant(sources))
+    scored = signatures["score"](sources=tf.constant(sources), targets=found["translations"])
     penalty = TrainConfig(**trained.config).search.length_penalty
     tokens = scored["tokens"].numpy()
     expected = scored["log_probabilities"].numpy() / ((5 + tokens) / 6) ** penalty
@@ -97,38 +95,31 @@ def test_composed_and_decomposed_characters_are_the_same_text(exported: Exported
     assert exported.score(["r\u00e9 rain"], ["rain"]) == exported.score(["re\u0301 rain"], ["rain"])
 
 
-@pytest.mark.parametrize(("form", "is_same"), [("NFC", False), ("NFKC", True)])
 def test_input_is_brought_into_the_form_that_was_learned_from(
-    form: str, is_same: bool, toy: Any, toy_config: Any, tmp_path: Path
+    exported: Exported, untrained: Callable[..., Exported], toy_config: Any
 ) -> None:
-    vocabulary = Vocabulary.load(toy.vocabulary.path("vocabulary.model"))
-    weights = {w.path: w.numpy() for w in build_model(toy_config().model, vocabulary.size, 1).trainable_variables}
-    save(weights, toy_config(), Vocabularies.shared(vocabulary), form, tmp_path / "export")
-    exported = Exported.load(tmp_path / "export")
-    wide, plain = exported.score(["ｒａｉｎ", "rain"], ["snow", "snow"])[0]
-    assert (wide == plain) is is_same
+    for one, is_same in ((exported, False), (untrained(toy_config(), "NFKC"), True)):
+        wide, plain = one.score(["ｒａｉｎ", "rain"], ["snow", "snow"])[0]
+        assert (wide == plain) is is_same
 
 
-def test_no_sentences_are_answered_with_nothing(toy: Any, toy_config: Any, tmp_path: Path) -> None:
-    vocabulary = Vocabulary.load(toy.vocabulary.path("vocabulary.model"))
+def test_no_sentences_are_answered_with_nothing(
+    exported: Exported, untrained: Callable[..., Exported], toy_config: Any
+) -> None:
     nothing = tf.constant([], tf.string)
-    for beams in (1, 3):
-        config = toy_config(search=SearchConfig(beams=beams))
-        weights = {w.path: w.numpy() for w in build_model(config.model, vocabulary.size, 1).trainable_variables}
-        save(weights, config, Vocabularies.shared(vocabulary), "NFC", tmp_path / "export")
-        signatures = tf.saved_model.load(str(tmp_path / "export")).signatures
+    for one in (exported, untrained(toy_config(search=SearchConfig(beams=4, max_length=12)))):  # greedy, and a beam
+        signatures = one.loaded.signatures
         answers = signatures["translate"](sentences=nothing) | signatures["score"](sources=nothing, targets=nothing)
         assert {name: values.shape.as_list() for name, values in answers.items()} == {
             name: [0] for name in ("translations", "scores", "log_probabilities", "tokens")
         }
 
 
-def test_sources_and_targets_of_unequal_number_are_refused(trained: Manifest) -> None:
-    exported = Exported.load(trained.directory / "export")
+def test_sources_and_targets_of_unequal_number_are_refused(exported: Exported) -> None:
     for sources, targets in ((["rain", "snow"], ["rain"]), (["rain"], ["rain", "snow"]), ([], ["rain"])):
         with pytest.raises(ValueError, match=f"{len(sources)} sources and {len(targets)} targets"):
             exported.score(sources, targets)
-    score = tf.saved_model.load(str(trained.directory / "export")).signatures["score"]
+    score = exported.loaded.signatures["score"]
     with pytest.raises(tf.errors.InvalidArgumentError, match="as many targets as sources"):
         score(sources=tf.constant(["rain", "snow"]), targets=tf.constant(["rain"]))
 
@@ -150,11 +141,13 @@ def test_beams_find_answers_that_are_at_least_as_probable(trained: Manifest, toy
     assert scores[1].mean() >= scores[0].mean() - 1e-5
 
 
-def test_evaluation_scores_each_sentence_once_and_in_order(trained: Manifest, toy: Any, tmp_path: Path) -> None:
+def test_evaluation_scores_each_sentence_once_and_in_order(
+    trained: Manifest, exported: Exported, toy: Any, tmp_path: Path
+) -> None:
     made = evaluate(EvaluateConfig(batch_size=7), trained, toy.pairs, output_dir=tmp_path)
     assert made.counts == {"dev": 30, "test": 30}
+    assert made.facts["dev"]["loss"] == pytest.approx(trained.facts["dev_loss"], rel=1e-5)  # as training measured it
     assert json.loads((made.directory / "evaluation.json").read_text()) == made.facts
-    exported = Exported.load(trained.directory / "export")
     for name in ("dev", "test"):
         held_out = list(read_pairs(toy.pairs.path(f"{name}.parquet")))
         rows = pq.read_table(made.path(f"hypotheses/{name}.parquet")).to_pydict()
@@ -167,14 +160,8 @@ def test_evaluation_scores_each_sentence_once_and_in_order(trained: Manifest, to
         assert facts["sentences"] == 30
 
 
-def test_the_loss_of_the_export_is_the_loss_of_training(trained: Manifest, toy: Any, tmp_path: Path) -> None:
-    made = evaluate(EvaluateConfig(), trained, toy.pairs, output_dir=tmp_path)
-    assert made.facts["dev"]["loss"] == pytest.approx(trained.facts["dev_loss"], rel=1e-5)
-
-
-def test_a_perfect_model_scores_a_hundred(trained: Manifest, held_out: list[Any]) -> None:
-    sources = [pair.source for pair in held_out]
-    answers = Exported.load(trained.directory / "export").translate(sources)
+def test_a_perfect_model_scores_a_hundred(trained: Manifest, exported: Exported, sources: list[str]) -> None:
+    answers = exported.translate(sources)
     scores = score_model(trained.directory / "export", sources, answers, EvaluateConfig())
     assert [scores.values[name] for name in ("bleu", "chrf")] == pytest.approx([100, 100])
     assert list(scores.hypotheses) == answers

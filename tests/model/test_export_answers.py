@@ -1,7 +1,7 @@
 """The SavedModel's other signatures: the best hypotheses, and samples."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,29 +9,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model.architectures import build_model
 from model.config import SearchConfig, TrainConfig
-from model.export import Exported, save
+from model.export import Exported
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest
-from pipeline.pairs import read_pairs
-from pipeline.vocabularies import Vocabularies
-from pipeline.vocabulary import Vocabulary
 
 
 @pytest.fixture(scope="module")
 def folder(trained: Manifest) -> Path:
     return trained.directory / "export"
-
-
-@pytest.fixture(scope="module")
-def exported(folder: Path) -> Exported:
-    return Exported.load(folder)
-
-
-@pytest.fixture(scope="module")
-def sources(toy: Any) -> list[str]:
-    return [pair.source for pair in read_pairs(toy.pairs.path("test.parquet"))]
 
 
 def total(exported: Exported, source: str, target: str, penalty: float) -> float:
@@ -104,15 +90,16 @@ def test_a_higher_temperature_gives_more_different_answers(exported: Exported, s
         ("sample", {"seeds": [[1, 2], [1, 3]], "temperature": 1.0, "top": 0}, "two seeds for each sentence"),
     ],
 )
-def test_what_cannot_be_asked_for_is_refused(folder: Path, name: str, values: dict[str, Any], message: str) -> None:
-    loaded = tf.saved_model.load(str(folder))
+def test_what_cannot_be_asked_for_is_refused(
+    exported: Exported, name: str, values: dict[str, Any], message: str
+) -> None:
     given = {key: tf.constant(value) for key, value in values.items()}
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
-        loaded.signatures[name](sentences=tf.constant(["rain"]), **given)
+        exported.loaded.signatures[name](sentences=tf.constant(["rain"]), **given)
 
 
-def test_no_sentences_have_no_answers_of_any_kind(folder: Path) -> None:
-    signatures = tf.saved_model.load(str(folder)).signatures
+def test_no_sentences_have_no_answers_of_any_kind(exported: Exported) -> None:
+    signatures = exported.loaded.signatures
     nothing = tf.constant([], tf.string)
     found = signatures["hypotheses"](sentences=nothing, count=tf.constant(3), beams=tf.constant(0))
     assert {key: values.shape.as_list() for key, values in found.items()} == {
@@ -124,34 +111,29 @@ def test_no_sentences_have_no_answers_of_any_kind(folder: Path) -> None:
     assert {key: values.shape.as_list() for key, values in drawn.items()} == {"translations": [0], "scores": [0]}
 
 
-def untrained(folder: Path, toy: Any, config: TrainConfig) -> Exported:
-    """An export of first weights."""
-    vocabulary = Vocabulary.load(toy.vocabulary.path("vocabulary.model"))
-    weights = {w.path: w.numpy() for w in build_model(config.model, vocabulary.size, 1).trainable_variables}
-    save(weights, config, Vocabularies.shared(vocabulary), "NFC", folder)
-    return Exported.load(folder)
+@pytest.fixture(scope="module")
+def wide(untrained: Callable[..., Exported], toy_config: Any) -> Exported:
+    """A model that is configured to search with a beam of 4."""
+    return untrained(toy_config(search=SearchConfig(beams=4, max_length=12)))
 
 
-def test_hypotheses_of_a_beam_begin_with_the_translation(toy: Any, toy_config: Any, tmp_path: Path) -> None:
-    config = toy_config(search=SearchConfig(beams=4, max_length=12))
-    exported = untrained(tmp_path / "export", toy, config)
-    sources: Sequence[str] = ["rain snow", "fog", "sun heat frost"]
-    translations = exported.translate(sources)
+def test_hypotheses_of_a_beam_begin_with_the_translation(wide: Exported) -> None:
+    sources = ["rain snow", "fog", "sun heat frost"]
+    translations = wide.translate(sources)
     for count in (1, 3, 6):
-        found = exported.hypotheses(sources, count)
+        found = wide.hypotheses(sources, count)
         assert [len(row) for row in found] == [count] * 3
         if count <= 4:  # a wider beam may find better ones
             assert [row[0].text for row in found] == translations
     assert np.isfinite([hypothesis.score for row in found for hypothesis in row]).all()
 
 
-def test_a_beam_may_be_another_one_than_configured(toy: Any, toy_config: Any, tmp_path: Path) -> None:
+def test_a_beam_may_be_another_one_than_configured(
+    wide: Exported, untrained: Callable[..., Exported], toy_config: Any
+) -> None:
     """What is configured says what `translate` does; one export searches with any width."""
     sources = ["rain snow", "fog", "sun heat frost", "hail wind"]
-    wide, narrow = (
-        untrained(tmp_path / str(beams), toy, toy_config(search=SearchConfig(beams=beams, max_length=12)))
-        for beams in (4, 1)
-    )
+    narrow = untrained(toy_config(search=SearchConfig(beams=1, max_length=12)))
     asked = {beams: [row[0].text for row in wide.hypotheses(sources, 1, beams)] for beams in (0, 1, 4)}
     assert asked == {0: wide.translate(sources), 1: narrow.translate(sources), 4: wide.translate(sources)}
     assert [row[0].text for row in narrow.hypotheses(sources, 1, 4)] == wide.translate(sources)

@@ -1,5 +1,6 @@
 """What holds for every architecture and attention."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,10 @@ from model.architectures import build_model
 from model.beam import n_best
 from model.config import ModelConfig, SearchConfig
 from model.dropout import Dropout
-from model.export import Exported, save
+from model.export import Exported
 from model.losses import cross_entropy, summed_cross_entropy
 from model.network import Network
 from pipeline.errors import InputError
-from pipeline.vocabularies import Vocabularies
 from pipeline.vocabulary import BOS, EOS, PAD, Vocabulary
 
 SOURCES = tf.constant([[5, 6, 7, 3], [8, 3, 0, 0], [9, 4, 3, 0]])
@@ -108,22 +108,23 @@ def test_answers_of_a_beam_have_the_scores_and_the_attention_of_the_full_pass(ki
         max_length=7,
         observe=observe,
     )
-    lengths = set()
-    for row, (answers, scores) in enumerate(zip(found.tokens.numpy(), found.scores.numpy(), strict=True)):
-        real = sources[row : row + 1]
-        for rank, (answer, score) in enumerate(zip(answers, scores, strict=True)):
-            tokens = [token for token in answer.tolist() if token]
-            lengths.add(len(tokens))
-            targets = tf.constant([[*tokens, EOS][:7]])
-            logits, written, _ = model.predict(real, targets, None)
-            expected = tf.gather(tf.nn.log_softmax(logits), written, batch_dims=1)
-            assert score == pytest.approx(float(tf.reduce_sum(expected)), rel=1e-4)
-            if observe:
-                state = model.begin(real)
-                for place, token in enumerate([BOS, *tokens][: len(targets[0])]):
-                    _, state = model.step(tf.constant([token]), state)
-                    np.testing.assert_allclose(found.attention[row, rank, place], model.look(state)[0], atol=1e-5)
-    assert len(lengths) > 1
+    rows, real = found.tokens.numpy().reshape(sentences * beams, -1), tf.repeat(sources, beams, axis=0)
+    lengths = (rows != PAD).sum(axis=1)
+    targets = np.pad(rows, [(0, 0), (0, 8 - rows.shape[1])])
+    targets[np.arange(len(rows)), lengths] = EOS
+    logits, written, owners = model.predict(real, tf.constant(targets[:, :7]), None)
+    gains = tf.gather(tf.nn.log_softmax(logits), written, batch_dims=1)
+    expected = tf.math.unsorted_segment_sum(gains, owners, len(rows))
+    np.testing.assert_allclose(found.scores.numpy().ravel(), expected, rtol=1e-4)
+    assert len(set(lengths)) > 1
+    if observe:
+        seen = found.attention.numpy().reshape(*rows.shape, -1)
+        tokens, state = tf.fill([len(rows)], BOS), model.begin(real)
+        for place in range(rows.shape[1]):
+            _, state = model.step(tokens, state)
+            are_written = place <= lengths
+            np.testing.assert_allclose(seen[are_written, place], model.look(state).numpy()[are_written], atol=1e-5)
+            tokens = tf.constant(rows[:, place])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -217,18 +218,29 @@ def test_frozen_vectors_get_no_gradient(kind: str) -> None:
         assert gradient[others].any(axis=1).all()
 
 
-@pytest.mark.parametrize("kind", ["transformer-untied", "gru-multiplicative-deep", "lstm-none"])
-def test_what_is_exported_is_the_model(kind: str, toy: Any, toy_config: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "beams"), [("transformer-untied", 3), ("gru-multiplicative-deep", 1), ("lstm-none", 2)]
+)
+def test_what_is_exported_is_the_model(
+    kind: str, beams: int, toy: Any, toy_config: Any, untrained: Callable[..., Exported]
+) -> None:
     vocabulary = Vocabulary.load(toy.vocabulary.path("vocabulary.model"))
-    network = make(kind).config
-    model = build_model(network, vocabulary.size, seed=5)
-    config = toy_config(model=network, search=SearchConfig(beams=2, max_length=5))
-    weights = {weight.path: weight.numpy() for weight in model.trainable_variables}
-    save(weights, config, Vocabularies.shared(vocabulary), "NFC", tmp_path / "export")
-    exported = Exported.load(tmp_path / "export")
+    config = toy_config(model=make(kind).config, search=SearchConfig(beams=beams, max_length=7))
+    model, exported = build_model(config.model, vocabulary.size, config.seed), untrained(config)
     texts = ["rain snow fog", "hail"]
-    ids = tf.ragged.constant([[*row, 3] for row in vocabulary.encode(texts)]).to_tensor()
+    cut = vocabulary.encode(texts)
+    ids = tf.ragged.constant([[*row, EOS] for row in cut]).to_tensor()
     logits, tokens, rows = model.predict(ids, ids, None)
     expected = tf.math.segment_sum(-cross_entropy(logits, tokens), rows)
     assert exported.score(texts, texts)[0] == pytest.approx(expected.numpy().tolist(), rel=1e-5)
     assert len(exported.translate(texts)) == 2
+    if not config.model.has_attention:
+        with pytest.raises(InputError, match="expected a model with the signature attend"):
+            exported.attend(texts)
+        return
+    for row, one in zip(cut, exported.attend(texts), strict=True):
+        assert one.source == (*(vocabulary.piece(token) for token in row), "</s>")
+        assert len(one.target) == 7 or one.target[-1] == "</s>"
+        np.testing.assert_allclose(one.attention.sum(axis=1), 1, rtol=1e-5)
+    nothing = exported.loaded.signatures["attend"](tf.constant([], tf.string))
+    assert nothing["attention"].shape[0] == nothing["source_pieces"].shape[0] == nothing["translations"].shape[0] == 0

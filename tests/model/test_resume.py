@@ -70,10 +70,9 @@ def run(toy: Any, toy_frames: Path, toy_config: Callable[..., TrainConfig]) -> C
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_killed_at_two_moments_it_ends_with_the_same_bits(
+def test_killed_between_two_checkpoints_it_ends_with_the_same_bits(
     run: Callable[..., Checkpoint | None], tmp_path: Path, option: str
 ) -> None:
-    assert run(option, tmp_path / "killed", killed_at=3) is None
     interrupted = run(option, tmp_path / "killed", killed_at=11)
     assert interrupted
     assert interrupted.step == 8

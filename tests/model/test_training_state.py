@@ -86,15 +86,15 @@ def assert_same(found: Checkpoint, expected: Checkpoint) -> None:
     assert plain[0] == plain[1]
 
 
-EVERYTHING = {"accumulate": 2, "patience": 50, "schedule": "plateau", "plateau_patience": 1, "evaluate_every": 3}
+WATCHING = {"patience": 50, "schedule": "plateau", "plateau_patience": 1, "evaluate_every": 3}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("averaging", [{"ema": 0.9}, {"average_checkpoints": 3}])
 def test_asked_to_end_and_killed_it_goes_on_with_the_same_bits(
-    toy: Any, toy_config: Callable[..., Any], run: Callable[..., Checkpoint], tmp_path: Path, averaging: dict[str, Any]
+    toy: Any, toy_config: Callable[..., Any], run: Callable[..., Checkpoint], tmp_path: Path
 ) -> None:
-    config = toy_config(steps=60, checkpoint_every=7, **EVERYTHING, **averaging)
+    """What else has a memory is in test_resume.py, where no process is needed."""
+    config = toy_config(steps=60, checkpoint_every=7, ema=0.9, accumulate=2, **WATCHING)
     folder, data = tmp_path / "ended", toy.shards.directory
     for number, code in ((signal.SIGTERM, os.EX_TEMPFAIL), (signal.SIGKILL, -signal.SIGKILL)):
         before = checkpoints.steps_of(folder)

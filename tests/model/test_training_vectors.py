@@ -45,6 +45,13 @@ def learn(toy: Any, toy_config: Callable[..., TrainConfig], tmp_path: Path) -> C
     return run
 
 
+@pytest.fixture
+def found(toy: Any, toy_config: Callable[..., TrainConfig], tmp_path: Path) -> Callable[..., Manifest | None]:
+    """The stage's finished output, None where it would run again."""
+    given = {"output_dir": tmp_path / "train", "devices": DeviceConfig()}
+    return lambda **changes: train.find(toy_config(**changes), toy.shards, toy.vocabulary, **given)
+
+
 def rows_of(made: Manifest, part: str) -> np.ndarray:
     """The rows of the file's pieces in an array of the last checkpoint."""
     last = checkpoints.newest(made.directory / "checkpoints")
@@ -72,13 +79,6 @@ def test_frozen_vectors_stay_as_the_file_has_them(learn: Callable[..., Manifest]
         assert np.array_equal(resumed.state[name], values), name
 
 
-def test_vectors_that_are_not_frozen_are_where_learning_begins(learn: Callable[..., Manifest], file: Path) -> None:
-    made = learn(vectors={"target": {"path": str(file)}}, steps=1, learning_rate=1e-6)
-    found = rows_of(made, f"weight/{TABLE}")
-    np.testing.assert_allclose(found, EXPECTED, atol=1e-5)
-    assert not np.array_equal(found, EXPECTED)
-
-
 def test_a_warm_start_replaces_vectors_but_no_frozen_ones(
     trained: Manifest, learn: Callable[..., Manifest], file: Path
 ) -> None:
@@ -89,15 +89,20 @@ def test_a_warm_start_replaces_vectors_but_no_frozen_ones(
     np.testing.assert_array_equal(rows_of(held, "exported"), EXPECTED)
 
 
-def test_the_content_of_the_file_counts_and_not_its_place(learn: Callable[..., Manifest], file: Path) -> None:
-    def of(path: Path) -> Manifest:
-        return learn(steps=1, vectors={"source": {"path": str(path)}})
+def test_vectors_that_are_not_frozen_are_where_learning_begins_and_their_content_counts(
+    learn: Callable[..., Manifest], found: Callable[..., Manifest | None], file: Path
+) -> None:
+    def of(path: Path) -> dict[str, Any]:
+        return {"vectors": {"target": {"path": str(path)}}, "steps": 1, "learning_rate": 1e-6}
 
-    made = of(file)
+    made = learn(**of(file))
+    rows = rows_of(made, f"weight/{TABLE}")
+    np.testing.assert_allclose(rows, EXPECTED, atol=1e-5)
+    assert not np.array_equal(rows, EXPECTED)
     os.link(file, file.with_name("elsewhere.txt"))
-    assert of(file.with_name("elsewhere.txt")) == made
+    assert found(**of(file.with_name("elsewhere.txt"))) == made
     file.write_text(file.read_text().replace("0.10", "0.30"))
-    assert of(file).fingerprint != made.fingerprint
+    assert found(**of(file)) is None
 
 
 def test_a_file_that_is_not_there_is_named_before_anything_is_written(
