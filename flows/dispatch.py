@@ -84,7 +84,15 @@ def run_there(name: str, config: RetrainConfig) -> None:
         if wait is None or not state.is_crashed():  # bad input and defects do not pass, and nobody cancels in vain
             raise ChildProcessError(f"{name}: {what}")
         log.warning("%-16s failed    %s; trying again in %.0f s", name, what, wait)
-        time.sleep(wait)
+        rest(wait)
+
+
+def rest(seconds: float) -> None:
+    """Waits, unless the night is asked to end."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        stopping.heed()
+        time.sleep(min(LOOKS_EVERY, seconds))
 
 
 def run_once(name: str, config: RetrainConfig) -> tuple[FlowRun, State[Any]]:

@@ -5,7 +5,7 @@ import threading
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows import use
+from flows import stages, use
 from flows.deployments import DeploymentsConfig
 from flows.dispatch import check_deployments, run_there
 from flows.parameters import configured, parameters_of
@@ -132,7 +132,6 @@ def test_a_part_that_no_worker_begins_ends_the_night_and_is_cancelled(here, idle
     [
         ({"type": "CANCELLED", "message": "by hand"}, r"the run \S+ is cancelled: by hand$"),
         ({"type": "FAILED", "message": "out of\nmemory"}, r"the run \S+ is failed: out of memory$"),
-        ({"type": "CRASHED"}, r"the run \S+ is crashed: without a word$"),
         ({"type": "RUNNING"}, r"it did not end within 0\.5 s$"),
     ],
 )
@@ -148,6 +147,23 @@ def test_a_part_that_goes_wrong_elsewhere_is_one_line(here, idle, wait_until, st
     with pytest.raises(ChildProcessError, match=f"^train/idle: {message}"):
         run_there("train/idle", night_with(finish_within=0.5))
     thread.join()
+
+
+def test_a_part_whose_machine_was_taken_away_is_tried_again(here, idle, wait_until, monkeypatch):
+    monkeypatch.setattr(stages, "WAITS", [0.0])
+    seen = [newest(here)["id"]]
+
+    def change(state):
+        run = wait_until(lambda: newest(here)["id"] not in seen and newest(here))
+        seen.append(run["id"])
+        here.ask(f"flow_runs/{run['id']}/set_state", {"state": state, "force": True})
+
+    thread = threading.Thread(target=lambda: [change({"type": "CRASHED"}) for _ in range(2)])
+    thread.start()
+    with pytest.raises(ChildProcessError, match=r"^train/idle: the run \S+ is crashed: without a word$"):
+        run_there("train/idle", night_with())
+    thread.join()
+    assert len(seen) == 3
 
 
 def test_what_no_type_can_say_fails_the_run_at_once(worker, tiny):
