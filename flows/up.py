@@ -25,6 +25,7 @@ from flows.processes import MARK, Started, marked, start, stop
 from pipeline.config import Frozen
 from pipeline.errors import InputError
 from pipeline.manifest import write_atomically
+from pipeline.redaction import redacted
 from pipeline.stage import make_folder
 
 if TYPE_CHECKING:
@@ -140,8 +141,9 @@ def wait_for_server(server: Started, url: str, log: Path) -> None:
 
 
 def reason_in(log: Path) -> str:
-    """The last line of a log that names an error, or its last one."""
-    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    """The last line of a log that names an error, or its last one; the address of a database without its password."""
+    said = redacted(log.read_text(encoding="utf-8", errors="replace"))
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
     return next((line for line in reversed(lines) if re.match(r"[\w.]+(Error|Exception):", line)), (lines or [""])[-1])
 
 
