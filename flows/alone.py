@@ -4,14 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
-from uuid import UUID
 
-from prefect import State, get_client
-from prefect.exceptions import ObjectNotFound
+from prefect import State
 from prefect.runtime import flow_run
-from prefect.states import Cancelled, Crashed
+from prefect.states import Cancelled
 
-from flows.holder import Holder, this_process
+from flows.ending import bury
+from flows.holder import this_process
 from flows.lease import Lease
 from flows.overlap import Replaced, Skipped
 from flows.settings import RetrainConfig
@@ -37,12 +36,12 @@ def alone(config: RetrainConfig, night: Callable[[RetrainConfig], Result]) -> Re
         dead = acquire(lease, config.night.overlap, config.night.wait_hours * SECONDS_AN_HOUR)
     except Skipped as reason:
         return Cancelled(name="Skipped", message=str(reason), data=reason)
-    if dead:
-        log.warning("%-16s goes on    where %s ended without notice", "night", dead)
-        bury(dead)
     request = Request()
     try:
         with lease.kept(request), stopping.heeding(request), holding(lease):
+            if dead:
+                log.warning("%-16s goes on    where %s ended without notice", "night", dead)
+                bury(dead)
             return night(config)
     except Replaced as reason:
         return Cancelled(name="Replaced", message=str(reason), data=reason)
@@ -68,16 +67,3 @@ def confirm() -> None:
     stopping.heed()
     if lease := held.get():
         lease.renew()
-
-
-def bury(dead: Holder) -> None:
-    """Has Prefect note that a run is dead, which nobody was left to tell it."""
-    if not dead.run_id:
-        return
-    with get_client(sync_client=True) as client:
-        try:
-            state = client.read_flow_run(UUID(dead.run_id)).state
-        except ObjectNotFound:  # it reported to another server
-            return
-        if state is None or not state.is_final():
-            client.set_flow_run_state(UUID(dead.run_id), Crashed(message="Its process is gone."))

@@ -12,14 +12,14 @@ from collections.abc import Callable
 from typing import Any, Final, cast
 from uuid import UUID
 
+import httpx
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
-from prefect.states import Cancelling
 
-from flows import stages
+from flows import ending, stages
 from flows.dag import stage_named
 from flows.deployments import DeploymentsConfig
 from flows.parameters import parameters_of
@@ -28,6 +28,7 @@ from pipeline import stopping
 from pipeline.errors import InputError
 from pipeline.manifest import Manifest
 from pipeline.stage import log
+from pipeline.stopping import Request
 
 PARTS: Final = {
     "prepare": ("ingest", "clean", "build_vocabulary", "shard", "inspect"),
@@ -36,6 +37,8 @@ PARTS: Final = {
     "evaluate": ("evaluate", "register"),
 }
 LOOKS_EVERY: Final = 2.0  # seconds
+SILENT_WITHIN: Final = 900.0  # seconds that a server may give no answer, as one that is started anew
+SILENT_PAUSE: Final = 15.0  # seconds
 
 
 def check_deployments(config: DeploymentsConfig) -> None:
@@ -103,7 +106,9 @@ def run_once(name: str, config: RetrainConfig) -> tuple[FlowRun, State[Any]]:
         try:
             return run, final_state(client, run.id, name, config.deployments)
         except BaseException:  # this night ends, so what it started ends as well
-            client.set_flow_run_state(run.id, Cancelling())
+            request = stopping.current.get() or Request()
+            request.is_ignored = True  # whatever comes in between: unless it is seen to end, it still writes
+            request.is_ignored = not ending.end(client, run.id, ending.ENDS_WITHIN)
             raise
 
 
@@ -112,7 +117,7 @@ def final_state(client: SyncPrefectClient, run: UUID, name: str, config: Deploym
     asked, begun = time.monotonic(), None
     while True:
         stopping.heed()
-        state = client.read_flow_run(run).state
+        state = patiently(client, run)
         if state is not None and state.is_final():
             return state
         now = time.monotonic()
@@ -124,6 +129,20 @@ def final_state(client: SyncPrefectClient, run: UUID, name: str, config: Deploym
         if begun is not None and now - begun > config.finish_within:
             raise ChildProcessError(f"{name}: it did not end within {config.finish_within:g} s")
         time.sleep(LOOKS_EVERY)
+
+
+def patiently(client: SyncPrefectClient, run: UUID) -> State[Any] | None:
+    """The state that a run is in; a server that is away for a while costs no night, as the run goes on without it."""
+    asked = time.monotonic()
+    while True:
+        try:
+            return client.read_flow_run(run).state
+        except httpx.HTTPError as error:
+            if time.monotonic() - asked > SILENT_WITHIN:
+                raise
+            log.warning("%-16s no answer  %s; asking again", "server", type(error).__name__)
+            stopping.heed()
+            time.sleep(SILENT_PAUSE)
 
 
 ingest = somewhere("ingest")

@@ -4,14 +4,12 @@ import hashlib
 import os
 import socket
 from datetime import UTC, datetime
-from pathlib import Path
 from uuid import uuid4
 
 from pydantic import Field
 
+from flows.processes import PROC, born
 from pipeline.config import Frozen
-
-PROC = Path("/proc")
 
 
 class Holder(Frozen):
@@ -70,9 +68,4 @@ def this_machine() -> str:
 
 def birth(pid: int) -> str:
     """When a process started; empty if there is none, or if it ended and was not yet taken note of."""
-    try:
-        # The name, in parentheses, may hold anything: `4711 (a b) R 1 ...`
-        fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if fields[0] in "ZX" else fields[19]
+    return str(born(pid) or "")

@@ -3,7 +3,8 @@
 It is an object next to the data, `weather-en-fr/lease.json`, that is changed by compare-and-swap only:
 
     lease = Lease(storage, "weather-en-fr/lease.json", this_process("retrain weather-en-fr"), seconds=120)
-    with taken(lease, "skip", wait=0, request=request):
+    acquire(lease, "skip", wait=0)
+    with lease.kept(request):
         ...                                    # renewed by a thread, given back at the end
 
 **No clock is compared with another machine's.** Whoever wants a lease that is held watches it: it is dead once it has
@@ -108,6 +109,8 @@ class Lease:
         stored = self.storage.read(self.name)
         if stored is None:
             return Record(), ABSENT
+        if not stored.data.strip(b"\0"):  # what a machine that lost its power may leave of a file
+            return Record(), stored.generation
         try:
             return Record.model_validate_json(stored.data), stored.generation
         except ValidationError as error:
@@ -195,14 +198,11 @@ class Lease:
             threading.Thread(target=keep, args=(over, request), daemon=True, name=keep.__name__).start()
         try:
             yield
-        except BaseException:
+        finally:
             over.set()
             if not request.is_ignored:  # otherwise somebody still writes
-                with suppress(OSError, InputError):  # it runs out by itself, and what ended the block is to be told
+                with suppress(OSError, InputError):  # it runs out by itself, and what came of the block is what counts
                     self.release()
-            raise
-        over.set()
-        self.release()
 
     def keep_renewing(self, over: threading.Event, request: Request) -> None:
         """Renews it until it is over, or lost."""

@@ -88,12 +88,13 @@ def end(name: str, work: Work[Any], request: Request) -> None:
     """Waits for work that was asked to end; interrupts it unless it listens."""
     deadline = time.monotonic() + ENDS_WITHIN
     is_interrupted = False
+    request.is_ignored = True  # also for whatever interrupts this wait, such as a second Ctrl-C
     while not work.over.wait(LOOKS_EVERY / 5) and time.monotonic() < deadline:
         if not request.listeners and not is_interrupted:
             work.interrupt()
             is_interrupted = True
-    if not work.over.is_set():
-        request.is_ignored = True
+    request.is_ignored = not work.over.is_set()
+    if request.is_ignored:
         log.warning("%-16s goes on    although it was asked to end; it ends with this process", name)
     elif isinstance(work.error, Interrupted):
         log.info("%-16s stopped   %s", name, work.error.when)

@@ -25,6 +25,7 @@ from flows.processes import MARK, Started, marked, start, stop
 from pipeline.config import Frozen
 from pipeline.errors import InputError
 from pipeline.manifest import write_atomically
+from pipeline.redaction import redacted
 from pipeline.stage import make_folder
 
 if TYPE_CHECKING:
@@ -140,8 +141,9 @@ def wait_for_server(server: Started, url: str, log: Path) -> None:
 
 
 def reason_in(log: Path) -> str:
-    """The last line of a log that names an error, or its last one."""
-    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    """The last line of a log that names an error, or its last one; the address of a database without its password."""
+    said = redacted(log.read_text(encoding="utf-8", errors="replace"))
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
     return next((line for line in reversed(lines) if re.match(r"[\w.]+(Error|Exception):", line)), (lines or [""])[-1])
 
 
@@ -228,7 +230,10 @@ def common_environment(place: Place) -> dict[str, str]:
     quiet = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
     # Whatever address a browser reaches the UI by, through a tunnel too, the API is at the same one.
     quiet |= {"PREFECT_SERVER_UI_API_URL": "/api", "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false"}
-    return mine | quiet | {"PREFECT_HOME": str(place.home.absolute())}
+    # On disk: otherwise a server that is started anew has forgotten who holds a place of the nightly deployment, and so
+    # a night at work is ended, and one that a power cut ended keeps its place.
+    places = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem"}
+    return mine | quiet | places | {"PREFECT_HOME": str(place.home.absolute())}
 
 
 def server_environment(place: Place) -> dict[str, str]:

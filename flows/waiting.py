@@ -3,6 +3,7 @@
 from flows.holder import Holder
 from flows.lease import RENEWALS, TICK, Clock, Lease, Record
 from flows.overlap import Skipped
+from pipeline.stage import log
 
 
 class Watch:
@@ -47,6 +48,7 @@ def acquire(lease: Lease, overlap: str, wait: float) -> Holder | None:
     """
     watch = Watch(lease.clock)
     until = lease.clock.now() + wait
+    is_told = False
     while True:
         there, generation = lease.read()
         watch.look(there, generation)
@@ -64,4 +66,7 @@ def acquire(lease: Lease, overlap: str, wait: float) -> Holder | None:
         elif overlap == "replace" and not there.asked_by:
             lease.ask(there, generation)
             continue
+        if not is_told:
+            log.info("%-16s waits     as %s holds the lease", "night", there.holder)
+            is_told = True
         lease.clock.sleep(min(TICK, there.seconds / RENEWALS))

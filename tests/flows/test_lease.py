@@ -242,6 +242,26 @@ def test_what_ends_the_block_is_told_and_the_lease_given_back_unless_somebody_st
     assert (holder.read()[0].holder is None) is not is_ignored
 
 
+def test_a_night_that_ended_well_did_so_where_its_lease_cannot_be_given_back_too(tmp_path, monkeypatch):
+    holder = lease(str(tmp_path))
+    acquire(holder, "skip", 0)
+
+    def refuse(name):
+        raise ConnectionError("reset")
+
+    monkeypatch.setattr(holder.storage, "read", refuse)
+    with holder.kept(Request()):
+        pass
+    monkeypatch.undo()
+    assert holder.read()[0].holder == holder.record.holder
+
+
+@pytest.mark.parametrize("left", [b"", b"\0\0\0\0"])
+def test_what_a_power_cut_left_of_a_lease_is_free(location, left):
+    open_storage(location).write(NAME, left)
+    assert acquire(lease(location), "skip", 0) is None
+
+
 def test_what_is_no_lease_is_not_taken(location):
     storage = open_storage(location)
     storage.write(NAME, b"[]")

@@ -127,7 +127,8 @@ def test_a_night_that_is_killed_with_its_worker_jams_neither_the_next_one_nor_pr
 
     assert done.returncode == 0, done.stderr
     said = done.stderr.splitlines()
-    assert said[0].startswith(f"night            goes on    where {killed['run']} (process {killed['pid']} on ")
+    assert said[0].startswith(f"night            waits     as {killed['run']} (process {killed['pid']} on ")
+    assert said[1].startswith(f"night            goes on    where {killed['run']} (process {killed['pid']} on ")
     assert any(line.startswith("train            started   again, after a run that did not finish") for line in said)
     first = next(line for line in said if line.startswith("train ") and " step " in line)
     assert int(first.split()[2].split("/")[0]) > 10

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 from prefect import flow
+from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows import stages
@@ -120,3 +121,16 @@ def test_a_night_that_meets_another_one_is_skipped_or_takes_its_place(config, re
         assert (run["state_type"], run["state"]["message"]) == ("CANCELLED", str(reason.value))
     with replaceable(other):
         assert night(config("night.overlap=replace")).counts == {"kept": 1}
+
+
+def test_a_run_that_is_started_again_goes_on_and_does_not_bury_itself(config, reporting):
+    def state(_):
+        return reporting.ask(f"flow_runs/{flow_run.id}")["state_type"]
+
+    @flow(name="again", persist_result=False)
+    def again(config):
+        gone = this_process("again", flow_run.id).model_copy(update={"born": "1"})
+        assert acquire(Lease(config.lease_storage(), "weather-en-fr/lease.json", gone, 4), "skip", 0) is None
+        return alone(config, state)
+
+    assert again(config()) == "RUNNING"

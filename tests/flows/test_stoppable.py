@@ -90,6 +90,16 @@ def test_work_that_does_not_heed_is_left_behind(monkeypatch, said):
     over.set()
 
 
+def test_a_second_signal_does_not_make_believe_that_the_work_has_ended():
+    over, request = threading.Event(), Request()
+    soon(terminate)
+    threading.Timer(0.5, terminate).start()
+    with stopping.heeding(request), told_by_signals(), pytest.raises(Interrupted):
+        stoppable("clean", lambda: over.wait(30))
+    assert request.is_ignored
+    over.set()
+
+
 def test_afterwards_signals_mean_what_they_meant_before():
     before = signal.getsignal(signal.SIGTERM)
     with told_by_signals():

@@ -19,7 +19,9 @@ def test_the_address_is_in_the_environment(monkeypatch, address):
     check_notify(NotifyConfig(webhook="env:HOOK"))
 
 
-@pytest.mark.parametrize("address", ["http://hooks.example.org/services/T0/abcdef", "abcdef", "file:///abcdef"])
+@pytest.mark.parametrize(
+    "address", ["http://hooks.example.org/services/T0/abcdef", "abcdef", "file:///abcdef", "https://[abcdef"]
+)
 def test_an_address_that_is_not_safe_is_refused_and_not_shown(monkeypatch, address):
     monkeypatch.setenv("HOOK", address)
     with pytest.raises(InputError) as refused:

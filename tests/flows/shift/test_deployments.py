@@ -1,13 +1,19 @@
 """Deployments on a real server: what its form shows, what it refuses, and parts of a night that go wrong elsewhere."""
 
 import threading
+from types import SimpleNamespace
 
+import httpx
 import pytest
+from prefect import flow
+from prefect.deployments import run_deployment
+from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows import stages, use
+from flows import dispatch, ending, stages, use
 from flows.deployments import DeploymentsConfig
-from flows.dispatch import check_deployments, run_there
+from flows.dispatch import check_deployments, patiently, run_there
+from flows.holder import this_process
 from flows.parameters import configured, parameters_of
 from flows.settings import given, load, preset_names
 from pipeline.errors import InputError
@@ -135,7 +141,8 @@ def test_a_part_that_no_worker_begins_ends_the_night_and_is_cancelled(here, idle
         ({"type": "RUNNING"}, r"it did not end within 0\.5 s$"),
     ],
 )
-def test_a_part_that_goes_wrong_elsewhere_is_one_line(here, idle, wait_until, state, message):
+def test_a_part_that_goes_wrong_elsewhere_is_one_line(here, idle, wait_until, monkeypatch, state, message):
+    monkeypatch.setattr(ending, "ENDS_WITHIN", 0.5)  # nobody is there who would end it
     before = newest(here)["id"]
 
     def change():
@@ -164,6 +171,37 @@ def test_a_part_whose_machine_was_taken_away_is_tried_again(here, idle, wait_unt
         run_there("train/idle", night_with())
     thread.join()
     assert len(seen) == 3
+
+
+def test_a_night_that_is_gone_takes_the_parts_with_it_that_it_waited_for(here, idle):
+    @flow(name="gone", persist_result=False)
+    def gone():
+        part = run_deployment("train/idle", parameters=parameters_of(load("weather")), timeout=0)
+        return flow_run.id, str(part.id)
+
+    night, part = gone()
+    ending.bury(this_process("gone", night))
+    assert here.ask(f"flow_runs/{part}")["state_type"] == "CANCELLED"
+    assert here.ask(f"flow_runs/{night}")["state_type"] == "COMPLETED"
+
+
+def test_a_server_that_is_away_costs_no_part_until_it_has_been_for_long(monkeypatch):
+    class Restarting:
+        """A server's client as `patiently` sees it: without an answer for two questions."""
+
+        left = 2
+
+        def read_flow_run(self, run):
+            self.left -= 1
+            if self.left >= 0:
+                raise httpx.ConnectError("Connection refused")
+            return run
+
+    monkeypatch.setattr(dispatch, "SILENT_PAUSE", 0.01)
+    assert patiently(Restarting(), SimpleNamespace(state="running")) == "running"
+    monkeypatch.setattr(dispatch, "SILENT_WITHIN", 0)
+    with pytest.raises(httpx.ConnectError):
+        patiently(Restarting(), SimpleNamespace(state="running"))
 
 
 def test_what_no_type_can_say_fails_the_run_at_once(worker, tiny):
