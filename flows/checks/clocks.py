@@ -8,6 +8,7 @@ import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 from importlib import metadata
 from typing import Any, Final
 
@@ -39,7 +40,7 @@ def find_prefect(url: str) -> Iterator[Finding]:
         cause = "PREFECT_API_KEY or PREFECT_API_AUTH_STRING is missing or wrong" if error.code in (401, 403) else "?"
         yield wrong("PREFECT_API_URL", f"= {url}: expected a Prefect server, it answers {error.code} ({cause})")
         return
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, HTTPException) as error:
         yield wrong("PREFECT_API_URL", f"= {url}: expected the address of a Prefect server that answers ({error})")
         return
     if str(version).split(".")[:2] == own.split(".")[:2]:
@@ -91,7 +92,7 @@ def skew_of(url: str) -> float | None:
             told = answer.headers.get("Date")
     except urllib.error.HTTPError as error:
         told = error.headers.get("Date")
-    except OSError:
+    except (OSError, ValueError, HTTPException):
         return None
     here = (before + time.time()) / 2
     try:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from flows.checks.finding import Finding, ok, warning, wrong
+from flows.checks.finding import Finding, ok, warning
 from flows.settings import RetrainConfig
 from pipeline.errors import InputError
 from pipeline.storage import LocalStorage, open_storage
@@ -50,7 +50,11 @@ def buckets_of(config: RetrainConfig) -> list[tuple[str, str]]:
 
 
 def find_bucket(subject: str, storage: Any, needed: Sequence[str]) -> Iterator[Finding]:
-    """What the service says these credentials may do in a bucket."""
+    """What the service says these credentials may do in a bucket.
+
+    A right that they lack there is no mistake by itself: those of `infra/terraform` are given below a prefix only, of
+    which the bucket knows nothing. Whether they can write and read is tried elsewhere.
+    """
     given = storage.permissions([*NEEDED, *TOO_MUCH])
     if given is None:
         yield ok(subject, f"{storage.location}: {UNKNOWN}")
@@ -58,7 +62,8 @@ def find_bucket(subject: str, storage: Any, needed: Sequence[str]) -> Iterator[F
     missing = [right for right in needed if right not in given]
     more = [right for right in (*NEEDED, *TOO_MUCH) if right in given and right not in needed]
     if missing:
-        yield wrong(subject, f"{storage.location}: these credentials lack {', '.join(missing)}")
+        cause = "which is no harm if they have it below a prefix: writing and reading were tried"
+        yield warning(subject, f"{storage.location}: these credentials lack {', '.join(missing)}, {cause}")
     if more:
         cause = f"more than a night needs, which is {', '.join(needed)}; roles/{role_of(needed)} is enough"
         yield warning(subject, f"{storage.location}: these credentials have {', '.join(more)}, {cause}")
