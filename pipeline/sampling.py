@@ -31,7 +31,7 @@ ALL: Final = 32 << 20  # bytes of all beginnings together
 SMALLEST: Final = 1 << 16
 KEPT: Final = 4000  # pairs of a part, from all that was read of it
 INDEXED: Final = {"parquet", "frames"}  # kinds whose end says where their beginning is
-ENTRY_END: Final = b"</tu>"
+BOMS: Final = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 CHUNK: Final = 1 << 16
 ZSTD: Final = b"\x28\xb5\x2f\xfd"
 
@@ -46,6 +46,7 @@ class Sample:
         size: pairs that it holds in all, about; 0 where nothing could be read yet.
         is_counted: whether that number is exact.
         bytes: of its files as they are stored.
+        missing: those of them that are not on this machine yet.
     """
 
     part: Part
@@ -53,6 +54,7 @@ class Sample:
     size: float
     is_counted: bool
     bytes: int
+    missing: int = 0
 
 
 def most_of(files: int) -> int:
@@ -101,12 +103,17 @@ def sample_package(config: CorpusConfig, wanted: Wanted) -> Sample:
 
 
 def sample_files(config: CorpusConfig, wanted: Wanted, most: int) -> Sample:
-    """Pairs from the beginning of a part's files."""
+    """Pairs from the beginning of a part's files; none where not even a record is whole there."""
     begun = [file.begin(most) for file in wanted.files]
+    size = sum(one.size for one in begun)
+    missing = sum(one.size for one, file in zip(begun, wanted.files, strict=True) if not file.is_here)
     kind = wanted.source.kind
     if kind in INDEXED and not begun[0].is_whole:
-        return sample_indexed(config, wanted, begun[0])
+        return sample_indexed(config, wanted, begun[0], missing)
     contents, share = cut(kind, begun)
+    if not share:
+        unread = tuple(StoredFile(file.parameter, Path(), "", file.shown) for file in wanted.files)
+        return Sample(wanted.part(config, unread), [], 0, False, size, missing)
     with TemporaryDirectory() as folder:
         stored = tuple(
             stored_in(Path(folder) / str(number), file, content)
@@ -114,19 +121,19 @@ def sample_files(config: CorpusConfig, wanted: Wanted, most: int) -> Sample:
         )
         part = wanted.part(config, stored)
         pairs = read(part, is_cut=share < 1)
-    return Sample(part, spread(pairs), len(pairs) / share, share == 1, sum(one.size for one in begun))
+    return Sample(part, spread(pairs), len(pairs) / share, share == 1, size, missing)
 
 
-def sample_indexed(config: CorpusConfig, wanted: Wanted, begun: Beginning) -> Sample:
+def sample_indexed(config: CorpusConfig, wanted: Wanted, begun: Beginning, missing: int) -> Sample:
     """Pairs of a large Parquet file; none where it must be downloaded first."""
     (file,) = wanted.files
     part = wanted.part(config, (StoredFile(file.parameter, begun.path or Path(), "", file.shown),))
     if begun.path is None:
-        return Sample(part, [], 0, False, begun.size)
+        return Sample(part, [], 0, False, begun.size, missing)
     pairs = read(part, 1)  # the digest is asked for at the end alone
     import pyarrow.parquet as pq
 
-    return Sample(part, spread(pairs), pq.read_metadata(begun.path).num_rows, True, begun.size)
+    return Sample(part, spread(pairs), pq.read_metadata(begun.path).num_rows, True, begun.size, missing)
 
 
 def stored_in(folder: Path, file: Location, content: bytes) -> StoredFile:
@@ -156,13 +163,15 @@ def spread(pairs: list[SentencePair]) -> list[SentencePair]:
 
 
 def cut(kind: str, begun: Sequence[Beginning]) -> tuple[list[bytes], float]:
-    """The beginnings without their compression, cut where records end, and the share of the files that they are."""
+    """The beginnings without their compression, cut where records end, and the share of the files that they are.
+
+    The share is 0 where no record ends.
+    """
     if all(one.is_whole for one in begun):
         return [one.data for one in begun], 1.0
     whole, consumed = zip(*(unpacked(one.data) for one in begun), strict=True)
     if kind == "tmx":
-        end = whole[0].rfind(ENTRY_END) + len(ENTRY_END)
-        contents = [whole[0][:end] + b"</body></tmx>"]
+        contents = [cut_entries(whole[0])]
     else:
         lines = [content.split(b"\n") for content in whole]
         count = min(len(each) - 1 for each in lines)
@@ -170,6 +179,18 @@ def cut(kind: str, begun: Sequence[Beginning]) -> tuple[list[bytes], float]:
         contents = [b"".join(line + b"\n" for line in each[:count]) for each in lines]
     share = consumed[0] / begun[0].size if begun[0].size else 1.0
     return contents, share * min(1.0, len(contents[0]) / max(1, len(whole[0])))
+
+
+def cut_entries(data: bytes) -> bytes:
+    """The beginning of a translation memory up to the last entry that is whole, and closed; nothing without an entry.
+
+    >>> cut_entries(b"<tmx><body><tu>1</tu><tu>2"), cut_entries(b"<tmx><body><tu>1")
+    (b'<tmx><body><tu>1</tu></body></tmx>', b'')
+    """
+    encoding = BOMS.get(data[:2], "utf-8")
+    end, closing = "</tu>".encode(encoding), "</body></tmx>".encode(encoding)
+    before, found, _ = data.rpartition(end)
+    return before + found + closing if found else b""
 
 
 def unpacked(data: bytes) -> tuple[bytes, int]:

@@ -58,7 +58,7 @@ def examine(config: RetrainConfig, tell: Callable[[Finding], None]) -> tuple[lis
             hear(find_room(config, expected, samples))
             hear(find_lengths(config, expected))
     elif training:
-        hear(iter([warning("estimate", "none before the training text is downloaded")]))
+        hear(iter([warning("estimate", "none before the training text is read")]))
     return findings, expected
 
 

@@ -51,7 +51,7 @@ def find_sources(config: CorpusConfig, clean: CleanConfig, samples: list[Sample]
 def described(found: Sample) -> str:
     """What a part is, in a line."""
     if not found.size:
-        return f"{found.part.location}: {found.bytes:,} bytes; what is in it shows when it is downloaded"
+        return f"{found.part.location}: {found.bytes:,} bytes; what is in it shows when all of it is read"
     size = f"{found.size:,.0f} pairs" if found.is_counted else f"about {found.size:,.0f} pairs, by its beginning"
     stored = f" in {found.bytes:,} bytes" if found.bytes else ""
     return f"{found.part.location}: {size}{stored}"

@@ -85,15 +85,29 @@ def test_lines_that_take_turns_stay_pairs(sampled):
     assert found.pairs[-1] in {SentencePair(*pair) for pair in PAIRS}
 
 
-def test_a_translation_memory_is_cut_between_entries(sampled):
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_translation_memory_is_cut_between_entries(sampled, encoding):
     entries = "".join(
         f'<tu><tuv xml:lang="en"><seg>{source}</seg></tuv><tuv xml:lang="de"><seg>{target}</seg></tuv></tu>\n'
         for source, target in PAIRS[:5000]
     )
-    data = f'<?xml version="1.0"?><tmx version="1.4"><header/><body>{entries}</body></tmx>'.encode()
+    data = f'<?xml version="1.0"?><tmx version="1.4"><header/><body>{entries}</body></tmx>'.encode(encoding)
     found = sampled({"a.tmx": data}, kind="tmx", path="a.tmx")
     assert found.size == pytest.approx(5000, rel=0.02)
     assert set(found.pairs) <= {SentencePair(*pair) for pair in PAIRS[:5000]}
+
+
+@pytest.mark.parametrize(
+    ("files", "source"),
+    [
+        ({"a.tmx": b"<tmx><header/><body>" + b" " * MOST}, {"kind": "tmx", "path": "a.tmx"}),
+        ({"a.en": b"x" * MOST + b"\n", "a.de": b"y\n"}, {"source": "a.en", "target": "a.de"}),
+    ],
+)
+def test_a_beginning_without_a_whole_record_tells_nothing(sampled, files, source):
+    found = sampled(files, **source)
+    assert (found.pairs, found.size, found.is_counted) == ([], 0, False)
+    assert (found.bytes, found.missing) == (sum(map(len, files.values())), 0)
 
 
 def test_parquet_knows_its_size(sampled, tmp_path):
