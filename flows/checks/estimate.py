@@ -58,8 +58,8 @@ class Estimate:
         train: the same of the training.
         data: of the workspace, for a generation of this size.
         model: of the workspace and the registry, for the model.
-        shuffle: of TMPDIR, while the text is sorted.
-        memory: of the largest process.
+        shuffle: of TMPDIR, while the text is sorted; 0 where that is done on other machines.
+        memory: of the largest process on this machine; 0 where others do both the data and the training.
         parameters: of the network.
         longest: tokens of the longest source and target that are learned from.
     """
@@ -120,6 +120,8 @@ def estimate(config: RetrainConfig, samples: Sequence[Sample]) -> Estimate:
     longest = lengths[plan.is_short_enough].max(axis=0).tolist()
     tokens = (mean * total).tolist()
     kept = min(total, 2 * plan.window_pairs) * (float(mean.sum()) * 4 + 32)
+    sorting = 0.0 if config.beam.is_elsewhere or config.deployments.prepare else BEAM + BEAM_PAIR * read
+    learning = 0.0 if config.deployments.train else PROCESS + kept + size.training_bytes(config.train, count, *longest)
     return Estimate(
         pairs=total,
         is_counted=all(sample.is_counted for sample in samples),
@@ -132,8 +134,8 @@ def estimate(config: RetrainConfig, samples: Sequence[Sample]) -> Estimate:
         train=training(config, work),
         data=text * 2 * compressed(pairs) + read * (KEY + ROW + float(mean.sum()) * ID),
         model=size.stored_bytes(config.train, count) + 2 * 4 * count + 2 * GRAPH,
-        shuffle=text,
-        memory=max(PROCESS + kept + size.training_bytes(config.train, count, *longest), BEAM + BEAM_PAIR * read),
+        shuffle=text if sorting else 0.0,
+        memory=max(sorting, learning),
         parameters=count,
         longest=(int(longest[0]), int(longest[1])),
     )

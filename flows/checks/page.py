@@ -16,9 +16,11 @@ def as_text(found: Estimate) -> str:
         "data": f"{span(found.prepare)} on this machine's processor",
         "training": f"{span(found.train)} on this machine's processor; a GPU is not asked",
         "disk": f"about {amount(found.data)} of data, {amount(found.model)} of the model",
-        "TMPDIR": f"about {amount(found.shuffle)} while the text is sorted",
-        "memory": f"about {amount(found.memory)} in the largest process",
     }
+    if found.shuffle:
+        rows["TMPDIR"] = f"about {amount(found.shuffle)} while the text is sorted"
+    if found.memory:
+        rows["memory"] = f"about {amount(found.memory)} in the largest process"
     return "\n".join(["estimate", *(f"  {name:<12}{said}" for name, said in rows.items())])
 
 

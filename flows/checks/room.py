@@ -19,7 +19,7 @@ SPARE: Final = 1.5  # times what was estimated, from which on there is enough
 
 def find_room(config: RetrainConfig, expected: Estimate, samples: list[Sample]) -> Iterator[Finding]:
     """What is to be said of the disks and the memory."""
-    coming = sum(one.bytes for one in samples if "://" in one.part.location)
+    coming = sum(one.missing for one in samples)
     needs = {
         "workspace": (config.workspace, expected.data + expected.model),
         "TMPDIR": (Path(tempfile.gettempdir()), expected.shuffle),
@@ -34,7 +34,8 @@ def find_room(config: RetrainConfig, expected: Estimate, samples: list[Sample]) 
     for names in disks.values():  # folders on one disk share what is free
         free = shutil.disk_usage(existing(needs[names[0]][0])).free
         yield enough("disk", f"of {', '.join(names)}", sum(needs[name][1] for name in names), float(free))
-    yield enough("memory", "of the largest process", expected.memory, available())
+    if expected.memory:
+        yield enough("memory", "of the largest process", expected.memory, available())
 
 
 def enough(subject: str, what: str, need: float, free: float) -> Finding:
