@@ -13,13 +13,13 @@ from pipeline.ingest import ingest
 from pipeline.manifest import Manifest
 from pipeline.reading.locations import Location
 from pipeline.reading.places import places_of
+from pipeline.redaction import redacted
 from pipeline.running.beam_options import flags_of, job_name
 from pipeline.running.packages import packages_here
 from pipeline.sources import origin_of, package_of, version_of
 from pipeline.stage import Stage, describe
 
 SECRET: Final = re.compile(r"secret|passw|token|credential|access_key|api_key|connection_string|gbek", re.IGNORECASE)
-USER: Final = re.compile(r"//[^/@\s]+@")  # of an address with a name or a password in it
 
 
 def describe_plan(config: RetrainConfig) -> str:
@@ -138,7 +138,7 @@ def shown(flag: str) -> str:
     name, equals, value = flag.partition("=")
     if equals and (SECRET.search(name) or SECRET.search(value)):
         return f"{name}=(not shown)"
-    return f"{name}{equals}{USER.sub('//(not shown)@', value)}"
+    return redacted(flag)
 
 
 def workers(config: BeamConfig) -> Iterator[str]:

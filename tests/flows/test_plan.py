@@ -134,7 +134,7 @@ def test_dataflow_is_told_with_its_options_places_and_packages_and_no_secret(tmp
         "--autoscaling_algorithm=THROUGHPUT_BASED",
         "--s3_secret_access_key=(not shown)",
         "--labels=cost=planted",
-        "--labels=proxy=http://(not shown)@proxy",
+        "--labels=proxy=http://...@proxy",
         "--experiments=disable_logging_submission_environment",
     ]
     assert found["writes"][-3:] == [
