@@ -41,7 +41,7 @@ def wait_for_name(address: str, seconds: float) -> None:
     """Returns as soon as the host of an address has a name that is known; a service knows it a moment after the pod.
 
     Raises:
-        InputError: it is still unknown after that time.
+        ConnectionError: it is still unknown after that time.
     """
     host = address.rpartition(":")[0]
     deadline = time.monotonic() + seconds
@@ -50,8 +50,8 @@ def wait_for_name(address: str, seconds: float) -> None:
             socket.getaddrinfo(host, None)
         except OSError as error:
             if time.monotonic() > deadline:
-                cause = "is there a headless Service of that name?"
-                raise InputError(WORKERS, host, f"a name that is known within {seconds:.0f} s", cause) from error
+                said = f"{host} of {WORKERS} is a name that nobody knows after {seconds:.0f} s"
+                raise ConnectionError(f"{said}; is there a headless Service of that name?") from error
             time.sleep(0.5)
         else:
             return
@@ -68,6 +68,9 @@ def main() -> None:
     except InputError as error:
         print(f"nightshift: {error}", file=sys.stderr)
         sys.exit(2)
+    except ConnectionError as error:  # it may pass, as no bad input does
+        print(f"nightshift: {error}", file=sys.stderr)
+        sys.exit(1)
     os.execvpe(command[0], command, os.environ | {TF_CONFIG: description})  # noqa: S606 -- the pod's own command
 
 

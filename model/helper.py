@@ -32,7 +32,7 @@ def help_to_train(
     Raises:
         InputError: as the stage does.
         Interrupted: one of the workers was asked to end.
-        ConnectionError: another worker is gone.
+        ConnectionError: another worker did not come, or is gone.
     """
     check_devices(config, devices)
     predecessor = look(config, output_dir, shards, vocabulary).given["predecessor"]

@@ -21,7 +21,8 @@ def build_strategy(config: DeviceConfig) -> tf.distribute.Strategy:
     the threads it had, which costs time only; of too few devices it is told.
 
     Raises:
-        InputError: there are fewer devices than replicas are asked for, no cluster or TPU, or a worker did not join.
+        InputError: there are fewer devices than replicas are asked for, or no cluster or TPU.
+        ConnectionError: a worker did not join.
     """
     with suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(config.threads)
@@ -50,14 +51,16 @@ def build_strategy(config: DeviceConfig) -> tf.distribute.Strategy:
 
 
 def join_cluster(config: DeviceConfig) -> tf.distribute.Strategy:
-    """Joins the workers that TF_CONFIG names, and waits for all of them, though not for ever."""
+    """Joins the workers that TF_CONFIG names, and waits for all of them, though not for ever.
+
+    That one does not come is no bad input: it may have found no machine yet, and another try may meet it.
+    """
     description = os.environ.get(TF_CONFIG, "")
     workers = workers_of(description)
     missing = wait_for(workers, own_address(description), config.join_seconds)
     if missing:
-        allowed = f"all of {', '.join(workers)} to join within {config.join_seconds} s"
-        cause = f"{', '.join(missing)} cannot be reached; all were started?"
-        raise InputError("devices.strategy", config.strategy, allowed, cause)
+        said = f"{', '.join(missing)} did not join within {config.join_seconds} s (devices.join_seconds)"
+        raise ConnectionError(f"{said}; was every worker of TF_CONFIG started?")
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 
