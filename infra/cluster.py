@@ -7,7 +7,8 @@ from pydantic import Field
 from pipeline.config import Frozen
 
 NAME: Final = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"  # of whatever Kubernetes gives a name to
-IMAGE: Final = r"^$|^[a-z0-9]([a-z0-9./_-]|:[0-9]+/)*(:[A-Za-z0-9_][A-Za-z0-9._-]*)?(@sha256:[0-9a-f]{64})?$"
+TAG: Final = ":[A-Za-z0-9_][A-Za-z0-9._-]*"
+IMAGE: Final = rf"^$|^[a-z0-9]([a-z0-9./_-]|:[0-9]+/)*({TAG}|({TAG})?@sha256:[0-9a-f]{{64}})$"
 
 Accelerator = Literal[
     "NVIDIA_TESLA_T4",

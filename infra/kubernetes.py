@@ -123,6 +123,7 @@ def pod(order: Order) -> dict[str, Any]:
                     {"name": "workspace", "mountPath": WORKSPACE},
                     {"name": "scratch", "mountPath": "/tmp"},  # noqa: S108 -- the pod's own
                     {"name": "cache", "mountPath": f"{HOME}/.cache"},
+                    *([{"name": "memory", "mountPath": "/dev/shm"}] if cluster.gpus > 1 else []),  # noqa: S108
                 ],
             }
         ],
@@ -130,6 +131,8 @@ def pod(order: Order) -> dict[str, Any]:
             {"name": "workspace", "persistentVolumeClaim": {"claimName": given.claim}},
             {"name": "scratch", "emptyDir": {}},
             {"name": "cache", "emptyDir": {}},
+            # By it GPUs of one machine may exchange their gradients, for which a container's own 64 MB are too little.
+            *([{"name": "memory", "emptyDir": {"medium": "Memory"}}] if cluster.gpus > 1 else []),
         ],
     }
 

@@ -185,7 +185,7 @@ def test_what_cannot_be_rendered_is_one_line(place: str, overrides: tuple[str, .
     assert str(caught.value).startswith(said)
 
 
-@pytest.mark.parametrize("image", ["Upper:1", "a b", "a:", "a@sha256:12", "-a", "a:1;x"])
+@pytest.mark.parametrize("image", ["Upper:1", "a b", "a:", "a@sha256:12", "-a:1", "a:1;x", "host:5000/a"])
 def test_an_image_that_is_none_is_refused(image: str) -> None:
     with pytest.raises(InputError, match=r"^cluster.image = "):
         load("weather", overrides=(f"cluster.image='{image}'",))
