@@ -1,4 +1,4 @@
-# The worker of Beam jobs that run elsewhere, for sdk_container_image or environment_config:
+# The worker of Beam jobs elsewhere, for beam.dataflow.container_image or beam.environment.container_image:
 #   docker build -f infra/docker/data-worker.Dockerfile -t nightshift/data-worker:0.1.0 .
 # A service whose scratch folder belongs to root needs --build-arg RUN_AS=root.
 FROM apache/beam_python3.11_sdk:2.77.0

@@ -9,8 +9,13 @@ output "registry" {
 }
 
 output "temp_location" {
-  description = "Beam's temporary files, for beam.options.temp_location"
+  description = "Beam's temporary files, for beam.dataflow.temp_location"
   value       = "gs://${google_storage_bucket.data.name}/temp"
+}
+
+output "exchange" {
+  description = "Copies of what workers of Dataflow read and write, for beam.exchange"
+  value       = "gs://${google_storage_bucket.data.name}/temp/exchange"
 }
 
 output "accounts" {
