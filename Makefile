@@ -55,5 +55,6 @@ bench: setup
 lock:
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-strip-extras --output-file requirements.lock
-	@echo 'tensorflow[and-cuda]' | $(BIN)/uv pip compile - --constraint requirements.lock --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-header --quiet | awk '/^[a-z]/ { is_on = /^nvidia-/ } is_on' > infra/docker/gpu.lock
+	@set -e; found="$$(echo 'tensorflow[and-cuda]' | $(BIN)/uv pip compile - --constraint requirements.lock --universal \
+	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet)"; \
+	  echo "$$found" | awk '/^[a-z]/ { is_on = /^nvidia-/ } is_on' > infra/docker/gpu.lock
