@@ -18,10 +18,13 @@ FROM python:3.11.14-slim-bookworm
 LABEL org.opencontainers.image.title="nightshift flow runner" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="Apache-2.0"
+# The UI is unpacked when the server starts, where this user may write, and asks the address it was itself reached at.
 ENV PATH=/opt/nightshift/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     DO_NOT_TRACK=1 \
-    PREFECT_SERVER_ANALYTICS_ENABLED=false
+    PREFECT_SERVER_ANALYTICS_ENABLED=false \
+    PREFECT_SERVER_UI_STATIC_DIRECTORY=/home/nightshift/.prefect/ui \
+    PREFECT_SERVER_UI_API_URL=/api
 # A volume takes its owner from the folder that it covers.
 RUN useradd --create-home --uid 1000 nightshift \
  && install -d -o nightshift -g nightshift /workspace /home/nightshift/.prefect /home/nightshift/.cache

@@ -58,6 +58,15 @@ def test_no_password_is_written_down(services: dict[str, Any]) -> None:
         assert not re.search(r"^kind: Secret$", path.read_text(encoding="utf-8"), re.MULTILINE)
 
 
+def test_the_ui_is_unpacked_where_the_server_may_write(manifests: dict[tuple[str, str], Any]) -> None:
+    text = (ROOT / "infra/docker/flow.Dockerfile").read_text(encoding="utf-8")
+    folders = re.findall(r"PREFECT_SERVER_UI_STATIC_DIRECTORY=(\S+)", text)
+    assert "PREFECT_SERVER_UI_API_URL=/api" in text  # whatever address a browser comes by
+    (server,) = pods(manifests)["prefect-server"]["containers"]
+    mounted = {mount["mountPath"] for mount in server["volumeMounts"]}
+    assert [str(Path(folder).parent) in mounted for folder in folders] == [True]
+
+
 def test_all_manifests_are_applied() -> None:
     listed = yaml.safe_load((K8S / "kustomization.yaml").read_text(encoding="utf-8"))["resources"]
     assert {*listed} | {"kustomization.yaml"} == {path.name for path in K8S.iterdir()}
