@@ -1,8 +1,7 @@
 """What a night would do, before it does anything: `nightshift plan`."""
 
-import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from flows.check import check_without_writing
 from flows.dag import STAGES, maker_of
@@ -18,8 +17,6 @@ from pipeline.running.beam_options import flags_of, job_name
 from pipeline.running.packages import packages_here
 from pipeline.sources import origin_of, package_of, version_of
 from pipeline.stage import Stage, describe
-
-SECRET: Final = re.compile(r"secret|passw|token|credential|access_key|api_key|connection_string|gbek", re.IGNORECASE)
 
 
 def describe_plan(config: RetrainConfig) -> str:
@@ -126,19 +123,7 @@ def beam(config: BeamConfig) -> Iterator[str]:
     else:
         yield "in this process"
     for flag in flags_of(config):
-        yield shown(flag)
-
-
-def shown(flag: str) -> str:
-    """An option as it is, unless it may be secret.
-
-    >>> shown("--region=europe-west1"), shown("--s3_secret_access_key=abc")
-    ('--region=europe-west1', '--s3_secret_access_key=(not shown)')
-    """
-    name, equals, value = flag.partition("=")
-    if equals and (SECRET.search(name) or SECRET.search(value)):
-        return f"{name}=(not shown)"
-    return redacted(flag)
+        yield redacted(flag)
 
 
 def workers(config: BeamConfig) -> Iterator[str]:

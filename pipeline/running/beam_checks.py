@@ -36,6 +36,7 @@ OURS: Final = {
     "environment_config": "beam.environment says it",
     "sdk_worker_parallelism": "beam.environment.processes says it",
 }
+SECRET: Final = re.compile("secret|passw|token|api_key|connection_string", re.IGNORECASE)
 BEAM_IMAGE: Final = re.compile(r"(?:.*/)?beam_python(?P<python>\d+\.\d+)_sdk(?::(?P<beam>[\w.-]+))?(?:@.*)?")
 
 
@@ -125,7 +126,10 @@ def check_job_server(config: BeamConfig) -> None:
 
 
 def check_option(name: str, value: Option, known: dict[str, argparse.Action]) -> None:
-    """Raises `InputError` where Beam has no such option, it is set elsewhere, or its value is of another kind."""
+    """Raises `InputError` where Beam has no such option, a key of ours says it, it is secret, or its value is wrong."""
+    if SECRET.search(name):
+        cause = "configurations are stored and shown; credentials come by the environment or the machine's own account"
+        raise InputError(f"beam.options.{name}", "(not shown)", "no such key", cause)
     if name in OURS:
         raise InputError(f"beam.options.{name}", value, "no such key", OURS[name])
     if name not in known:

@@ -30,7 +30,6 @@ beam:
     worker_type: n2-standard-4
     max_workers: 20
   options:
-    s3_secret_access_key: planted-secret
     labels: [cost=planted, "proxy=http://me:planted@proxy"]
 devices: {strategy: multi_worker}
 """
@@ -132,7 +131,6 @@ def test_dataflow_is_told_with_its_options_places_and_packages_and_no_secret(tmp
         "--worker_machine_type=n2-standard-4",
         "--max_num_workers=20",
         "--autoscaling_algorithm=THROUGHPUT_BASED",
-        "--s3_secret_access_key=(not shown)",
         "--labels=cost=planted",
         "--labels=proxy=http://...@proxy",
         "--experiments=disable_logging_submission_environment",

@@ -64,6 +64,15 @@ def test_a_runner_says_what_it_lacks(given, key):
     )
 
 
+@pytest.mark.parametrize("name", ["s3_secret_access_key", "s3_session_token", "azure_connection_string", "my_password"])
+def test_a_secret_is_no_option(name):
+    said = refused(options={name: "planted"})
+    assert said.startswith(
+        f"beam.options.{name} = (not shown): expected no such key (configurations are stored and shown"
+    )
+    assert "planted" not in said
+
+
 def test_workers_of_dataflow_need_files_and_code():
     assert refused(**DATAFLOW | {"exchange": ""}) == (
         "beam.exchange = not given: expected gs://bucket/prefix, as beam.runner=dataflow needs it "
