@@ -1,4 +1,7 @@
-"""Whether the servers that a night speaks to answer, and have the same time: leases and schedules compare clocks."""
+"""Whether the servers that a night speaks to answer, know what it asks for, and have the same time.
+
+Leases and schedules compare clocks.
+"""
 
 import json
 import os
@@ -11,8 +14,10 @@ from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from importlib import metadata
 from typing import Any, Final
+from urllib.parse import quote
 
 from flows.checks.finding import Finding, ok, warning, wrong
+from flows.deployments import DeploymentsConfig
 from flows.settings import RetrainConfig
 
 MOST_SKEW: Final = 10.0  # seconds
@@ -27,6 +32,7 @@ def find_servers(config: RetrainConfig) -> Iterator[Finding]:
     url = PREFECT_API_URL.value()
     if url:
         yield from find_prefect(url)
+    yield from find_deployments(url, config.deployments)
     if config.registry.startswith("gs://"):
         yield from find_skew("registry", os.environ.get("STORAGE_EMULATOR_HOST", "") or STORAGE)
 
@@ -41,13 +47,34 @@ def find_prefect(url: str) -> Iterator[Finding]:
         yield wrong("PREFECT_API_URL", f"= {url}: expected a Prefect server, it answers {error.code} ({cause})")
         return
     except (OSError, ValueError, HTTPException) as error:
-        yield wrong("PREFECT_API_URL", f"= {url}: expected the address of a Prefect server that answers ({error})")
+        said = " ".join(str(error).split())
+        yield wrong("PREFECT_API_URL", f"= {url}: expected the address of a Prefect server that answers ({said})")
         return
     if str(version).split(".")[:2] == own.split(".")[:2]:
         yield ok("PREFECT_API_URL", f"= {url}: Prefect {version}")
     else:
         yield warning("PREFECT_API_URL", f"= {url}: its release is {version}, this machine's {own}; install the same")
     yield from find_skew("PREFECT_API_URL", f"{url}/health")
+
+
+def find_deployments(url: str | None, config: DeploymentsConfig) -> Iterator[Finding]:
+    """The parts of a night that run elsewhere must be deployments of that server."""
+    for part in ("prepare", "train", "evaluate"):
+        name = getattr(config, part)
+        if not name:
+            continue
+        if not url:
+            yield wrong(f"deployments.{part}", f"= {name}: expected PREFECT_API_URL to name the server that has it")
+            continue
+        try:
+            fetch(f"{url}/deployments/name/{quote(name)}")
+        except urllib.error.HTTPError as error:
+            cause = "nightshift deploy makes some" if error.code == 404 else f"it answers {error.code}"
+            yield wrong(f"deployments.{part}", f"= {name}: expected a deployment of the Prefect server {url} ({cause})")
+        except (OSError, ValueError, HTTPException):
+            return  # it was told of the server itself
+        else:
+            yield ok(f"deployments.{part}", f"= {name}")
 
 
 def fetch(url: str) -> bytes:

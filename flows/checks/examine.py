@@ -38,8 +38,9 @@ def examine(config: RetrainConfig, tell: Callable[[Finding], None]) -> tuple[lis
 
     hear(looked("corpus", partial(check_corpus, config.corpus)))
     hear(find_sources(config.corpus, config.clean, samples))
-    registry = [] if "://" in config.registry else [Path(config.registry).expanduser() / config.name]
-    with without_traces(config.workspace / config.name, *registry):
+    places = [f"{config.registry}/{config.name}", config.night.lease]
+    folders = [Path(place).expanduser() for place in places if place and "://" not in place]
+    with without_traces(config.workspace / config.name, *folders):
         for subject, look in LOOKS:
             if subject != "corpus":  # whose sources were looked at one by one
                 hear(looked(subject, partial(look, config), "can be used"))

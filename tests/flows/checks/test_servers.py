@@ -8,8 +8,9 @@ from threading import Thread
 import pytest
 from prefect.settings import PREFECT_API_KEY, temporary_settings
 
-from flows.checks.clocks import find_prefect, skew_of
+from flows.checks.clocks import find_deployments, find_prefect, skew_of
 from flows.checks.rights import NEEDED, READ, find_bucket, find_rights
+from flows.deployments import DeploymentsConfig
 from flows.settings import load
 from pipeline.storage import open_storage
 
@@ -117,3 +118,13 @@ def test_a_server_that_is_gone_is_told_without_its_password():
     [found] = find_prefect("http://ada:planted@127.0.0.1:1/api")
     assert found.state == "wrong"
     assert "planted" not in str(found)
+
+
+def test_parts_of_a_night_are_deployments_of_the_server(server):
+    config = DeploymentsConfig(prepare="prepare/data", train="train/gpu")
+    with server({"/deployments/name/train/gpu": {"id": "1"}}) as (address, _):
+        found = list(find_deployments(f"{address}/api", config))
+    assert states(found) == [("wrong", "deployments.prepare"), ("ok", "deployments.train")]
+    assert found[0].said.endswith("(nightshift deploy makes some)")
+    assert states(find_deployments(None, config)) == [("wrong", "deployments.prepare"), ("wrong", "deployments.train")]
+    assert list(find_deployments(None, DeploymentsConfig())) == []
