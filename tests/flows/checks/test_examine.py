@@ -5,8 +5,10 @@ import pytest
 from click.testing import CliRunner
 
 from flows.check import check
+from flows.checks.estimate import estimate
 from flows.checks.examine import examine
-from flows.checks.room import available, enough, left_in
+from flows.checks.page import as_text
+from flows.checks.room import available, enough, find_room, left_in
 from flows.checks.sources import find_sources
 from flows.cli import cli
 from flows.settings import load
@@ -89,6 +91,18 @@ def test_another_language_is_found(files):
 @pytest.mark.parametrize(("free", "state"), [(99.0, "wrong"), (120.0, "warning"), (200.0, "ok")])
 def test_room_is_enough_with_some_to_spare(free, state):
     assert enough("TMPDIR", "disk of /tmp", 100.0, free).state == state
+
+
+def test_what_other_machines_do_takes_no_room_here(files):
+    there = "beam={runner: portable, portable: {job_endpoint: 'jobs:1'}, environment: {kind: loopback}}"
+    config = load(overrides=[*corpus(files), there, "deployments.train=train/gpu"])
+    samples = []
+    list(find_sources(config.corpus, config.clean, samples))
+    expected = estimate(config, samples)
+    assert (expected.shuffle, expected.memory) == (0, 0)
+    assert [line for line in as_text(expected).splitlines() if line.split()[0] in ("TMPDIR", "memory")] == []
+    [disk] = find_room(config, expected, samples)
+    assert disk.said.startswith("of workspace, registry: ")
 
 
 def test_memory_is_what_the_container_leaves(tmp_path):
