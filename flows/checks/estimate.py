@@ -14,7 +14,7 @@ import numpy as np
 
 from flows.settings import RetrainConfig
 from model import flops, size
-from model.batches import Ints
+from model.batches import Floats, Ints
 from model.plan import Plan
 from pipeline.beam_config import BeamConfig
 from pipeline.errors import InputError
@@ -104,20 +104,21 @@ def estimate(config: RetrainConfig, samples: Sequence[Sample]) -> Estimate:
     total = max(1.0, read - held_out)
     weights = np.concatenate([np.full(len(one.pairs), one.size / len(one.pairs)) for one in samples if one.pairs])
     lengths, sizes = lengths_of(config, pairs)
+    drawn = lengths[drawn_by(weights)]
     plan = Plan(
-        lengths, config.train.max_length, config.train.batch_tokens, config.train.seed, shapes=config.train.shapes
+        drawn, config.train.max_length, config.train.batch_tokens, config.train.seed, shapes=config.train.shapes
     )
     if not len(plan.rows):
-        allowed = f"at least {int(lengths.max(axis=1).min())} tokens"
+        allowed = f"at least {int(drawn.max(axis=1).min())} tokens"
         raise InputError("train.max_length", config.train.max_length, allowed, "all pairs of the sample are longer")
     grown = total / len(pairs)
     batches = max(1.0, plan.steps_per_epoch * grown)
     mean = np.average(lengths, axis=0, weights=weights)
     model, count = config.train.model, size.parameters(config.train.model, *sizes)
     epochs = config.train.steps * config.train.accumulate / batches
-    work = flops.of_lengths(model, sizes[0], *lengths[plan.rows].T) * grown * epochs
+    work = flops.of_lengths(model, sizes[0], *drawn[plan.rows].T) * grown * epochs
     text = float(np.average([bytes_of(pair) for pair in pairs], weights=weights)) * read
-    longest = lengths[plan.is_short_enough].max(axis=0).tolist()
+    longest = lengths[lengths.max(axis=1) <= config.train.max_length].max(axis=0).tolist()
     tokens = (mean * total).tolist()
     kept = min(total, 2 * plan.window_pairs) * (float(mean.sum()) * 4 + 32)
     sorting = 0.0 if config.beam.is_elsewhere or config.deployments.prepare else BEAM + BEAM_PAIR * read
@@ -139,6 +140,16 @@ def estimate(config: RetrainConfig, samples: Sequence[Sample]) -> Estimate:
         parameters=count,
         longest=(int(longest[0]), int(longest[1])),
     )
+
+
+def drawn_by(weights: Floats) -> Ints:
+    """As many places as there are weights, each as often as its weight says: a large source is more than its sample.
+
+    >>> drawn_by(np.array([1.0, 1.0, 1.0])).tolist(), drawn_by(np.array([1.0, 1.0, 4.0])).tolist()
+    ([0, 1, 2], [0, 2, 2])
+    """
+    ends = np.cumsum(weights) / weights.sum()
+    return np.searchsorted(ends, (np.arange(len(weights)) + 0.5) / len(weights)).astype(np.int64)
 
 
 def lengths_of(config: RetrainConfig, pairs: Sequence[SentencePair]) -> tuple[Ints, tuple[int, int | None]]:
