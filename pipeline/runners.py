@@ -25,6 +25,8 @@ from pipeline.running.packages import compare_packages, packages_here
 from pipeline.running.remote_worker import RemoteWorker
 from pipeline.running.worker_pool import pool
 
+log = logging.getLogger("nightshift")
+
 SECONDS_BETWEEN_LOOKS = 2.0  # at a job that runs elsewhere
 
 
@@ -37,6 +39,7 @@ class Job(beam.Pipeline):
 
     def __init__(self, config: BeamConfig, stage: str, local: LocalRunner | None, progress: JobProgress) -> None:
         super().__init__(runner=local, options=pipeline_options(config, stage))
+        self.stage = stage
         self.is_on_dataflow = config.runner == "dataflow"
         self.progress = progress
         self.counts: dict[str, int] = {}
@@ -47,13 +50,21 @@ class Job(beam.Pipeline):
         try:
             self.follow(result)
         except BaseException:  # an interruption, a time-out, a service that answers no more
-            result.cancel()  # nobody would wait for it, and it may cost money
+            self.cancel(result)  # nobody would wait for it, and it may cost money
             raise
         if self.is_on_dataflow and result.state != PipelineState.DONE:
             raise RuntimeError(failure_of(result))
         result.wait_until_finish()
         self.counts = counters.sums(result.metrics())
         return result
+
+    def cancel(self, result: Any) -> None:
+        """Ends a job; what made us do so is raised afterwards, also where the service does not answer."""
+        try:
+            result.cancel()
+        except Exception as error:
+            said = " ".join(str(error).split())
+            log.warning("%-16s goes on    its job could not be cancelled, so end it by hand (%s)", self.stage, said)
 
     def follow(self, result: Any) -> None:
         """Shows how far a job is that runs elsewhere, until it ends; a local one has ended by now."""
