@@ -77,9 +77,15 @@ def check_webhook(config: RetrainConfig) -> None:
 
 
 def check_exchange(config: RetrainConfig) -> None:
-    """Raises `InputError` for a bucket that files cannot go by to workers elsewhere."""
-    if config.beam.is_elsewhere and config.beam.exchange:
-        open_storage(config.beam.exchange, "beam.exchange").check_writable()
+    """Raises `InputError` for a bucket that files cannot go by to workers elsewhere, or that Dataflow cannot use."""
+    given = config.beam
+    places = {"beam.exchange": given.exchange} if given.is_elsewhere else {}
+    if given.runner == "dataflow":
+        keys = ("temp_location", "staging_location")
+        places |= {f"beam.dataflow.{key}": getattr(given.dataflow, key) for key in keys}
+    for parameter, place in places.items():
+        if place:
+            open_storage(place, parameter).check_writable()
 
 
 def check_registry(config: RetrainConfig) -> None:

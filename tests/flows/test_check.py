@@ -42,3 +42,8 @@ def test_a_bucket_that_workers_cannot_write_costs_no_night(tmp_path, monkeypatch
         check(load("weather", overrides=[f"{runner}'gs://nobody-has-this'}}"]))
     assert list(tmp_path.iterdir()) == []
     check(load("weather", overrides=[f"{runner}'{bucket}/x'}}"]))
+    told = "project: translation-1, region: europe-west1, container_image: 'nightshift:1'"
+    runner = f"beam={{runner: dataflow, exchange: '{bucket}/x', dataflow: {{{told}, temp_location: "
+    with pytest.raises(InputError, match="beam.dataflow.temp_location = gs://nobody-has-this: expected a bucket that"):
+        check(load("weather", overrides=[f"{runner}'gs://nobody-has-this'}}}}"]))
+    check(load("weather", overrides=[f"{runner}'{bucket}/temp'}}}}"]))
