@@ -12,6 +12,7 @@ from pipeline.errors import InputError
 
 STEP = r" \[while running '[^\n]*'\]"
 INPUT_ERROR = re.compile(rf"InputError: (\S+?)(?:{STEP})? = (.*): expected (.*?)(?:{STEP})?")
+NO_ANSWER = re.compile(rf"(?:RuntimeError: )?(?:Connection\w*|Timeout)Error: (.*?){STEP}")
 OS_ERROR = re.compile(rf"(?:RuntimeError: )?\w+: \[Errno (\d+)\] (.*?){STEP}")
 
 
@@ -52,4 +53,6 @@ def in_text(traceback: str) -> InputError | OSError | None:
         return InputError(parameter, value, allowed)
     if found := OS_ERROR.fullmatch(said):
         return OSError(int(found[1]), found[2])
+    if found := NO_ANSWER.fullmatch(said):
+        return ConnectionError(found[1])
     return None

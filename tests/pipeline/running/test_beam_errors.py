@@ -33,6 +33,7 @@ def test_bad_input_is_found_in_a_traceback(line):
         ("RuntimeError: OSError: [Errno 28] No space left on device [while running 'x']", OSError, errno.ENOSPC),
         ("RuntimeError: PermissionError: [Errno 13] Permission denied: '/a' [while running 'x']", PermissionError, 13),
         ("FileNotFoundError: [Errno 2] No such file: '/a' [while running 'x']", FileNotFoundError, errno.ENOENT),
+        ("ConnectionError: gs://a could not be reached [while running 'x']", ConnectionError, None),
     ],
 )
 def test_an_os_error_is_found_in_a_traceback(text, kind, number):
