@@ -1,24 +1,39 @@
 """What runners on other machines are told, a section each. What is left empty is left to the runner."""
 
 import re
-from collections.abc import Callable
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from pipeline.config import Frozen
 
 
-def formed(pattern: str, words: str) -> Callable[[str], str]:
-    """A validator of text that is empty or of a form, which messages call by these words."""
+@dataclass(frozen=True, slots=True)
+class Formed:
+    """Text that is empty or of a form. A form in a browser knows the pattern too, and refuses what does not fit.
 
-    def check(value: str) -> str:
-        if value and not re.fullmatch(pattern, value):
-            raise PydanticCustomError("form", "{words}", {"words": words})
+    Args:
+        pattern: of the whole text.
+        words: what messages call it.
+    """
+
+    pattern: str
+    words: str
+
+    def check(self, value: str) -> str:
+        """The text; raises where it does not fit."""
+        if value and not re.fullmatch(self.pattern, value):
+            raise PydanticCustomError("form", "{words}", {"words": self.words})
         return value
 
-    return check
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self.check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(schema) | {"pattern": f"^({self.pattern})?$"}
 
 
 BUCKET = r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/[^/.\s][^/\s]*)*/?"
@@ -27,17 +42,15 @@ SUBNETWORK = r"(https://www\.googleapis\.com/compute/v1/projects/[^/\s]+/)?regio
 IMAGE = r"[a-z0-9][a-zA-Z0-9._:/-]*(:(?!latest$)\w[\w.-]*|@sha256:[0-9a-f]{64})"
 FIXED_IMAGE = "an image with a digest or with a tag other than latest, so that all workers run the same code"
 
-Bucket = Annotated[str, AfterValidator(formed(BUCKET, "gs://bucket/prefix with a bucket's name in lower case"))]
-Project = Annotated[str, AfterValidator(formed(PROJECT, "a project's id, such as translation-1"))]
-Region = Annotated[str, AfterValidator(formed(r"[a-z]+(-[a-z]+)+[0-9]+", "a region such as europe-west1, no zone"))]
-Machine = Annotated[str, AfterValidator(formed(r"[a-z][a-z0-9]*(-[a-z0-9]+)+", "a type such as n2-standard-4"))]
-Account = Annotated[
-    str, AfterValidator(formed(r"[^@\s]+@[a-z0-9.-]+\.gserviceaccount\.com", "a service account's address"))
-]
-Network = Annotated[str, AfterValidator(formed(r"[a-z][a-z0-9-]*", "the name of a VPC network"))]
-Subnetwork = Annotated[str, AfterValidator(formed(SUBNETWORK, "regions/REGION/subnetworks/NAME or its full address"))]
-Image = Annotated[str, AfterValidator(formed(IMAGE, FIXED_IMAGE))]
-Endpoint = Annotated[str, AfterValidator(formed(r"[^\s/:]+:[0-9]{1,5}", "host:port, such as localhost:8099"))]
+Bucket = Annotated[str, Formed(BUCKET, "gs://bucket/prefix with a bucket's name in lower case")]
+Project = Annotated[str, Formed(PROJECT, "a project's id, such as translation-1")]
+Region = Annotated[str, Formed(r"[a-z]+(-[a-z]+)+[0-9]+", "a region such as europe-west1, no zone")]
+Machine = Annotated[str, Formed(r"[a-z][a-z0-9]*(-[a-z0-9]+)+", "a type such as n2-standard-4")]
+Account = Annotated[str, Formed(r"[^@\s]+@[a-z0-9.-]+\.gserviceaccount\.com", "a service account's address")]
+Network = Annotated[str, Formed(r"[a-z][a-z0-9-]*", "the name of a VPC network")]
+Subnetwork = Annotated[str, Formed(SUBNETWORK, "regions/REGION/subnetworks/NAME or its full address")]
+Image = Annotated[str, Formed(IMAGE, FIXED_IMAGE)]
+Endpoint = Annotated[str, Formed(r"[^\s/:]+:[0-9]{1,5}", "host:port, such as localhost:8099")]
 
 
 class DataflowConfig(Frozen):
@@ -80,7 +93,7 @@ class SparkConfig(Frozen):
 
     master: Annotated[
         str,
-        AfterValidator(formed(r"spark://\S+|yarn|local(\[\S+\])?|k8s://\S+", "an address such as spark://host:7077")),
+        Formed(r"spark://\S+|yarn|local(\[\S+\])?|k8s://\S+", "an address such as spark://host:7077"),
     ] = Field("", description="The cluster's address, spark://host:port.")
     job_endpoint: Endpoint = Field("", description="Address of a running Beam job server for Spark, host:port.")
     job_server_jar: str = Field("", description="Path of Beam's job server for Spark; it needs Java.")

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
@@ -85,3 +87,17 @@ def test_a_registry_in_the_cloud_stays_where_it_is():
 def test_a_form_takes_no_other_keys():
     with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
         Form.model_validate({"anything": 1})
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "right", "wrong"),
+    [
+        ("BeamConfigForm", "exchange", "gs://bucket/prefix", "s3://bucket"),
+        ("DataflowConfigForm", "region", "europe-west1", "europe-west1-b"),
+        ("DataflowConfigForm", "container_image", "a/b:1.4.0", "a/b:latest"),
+        ("ClusterConfigForm", "image", "host:5000/a:1", "host:5000/a"),
+    ],
+)
+def test_the_form_knows_how_a_name_is_written(section, key, right, wrong):
+    pattern = SECTIONS[section]["properties"][key]["pattern"]
+    assert [bool(re.search(pattern, text)) for text in ("", right, wrong)] == [True, True, False]
