@@ -26,6 +26,7 @@ from model.schedules import learning_rate
 from model.trainer import Trainer
 from pipeline.errors import InputError
 from pipeline.frames import frame_fact
+from pipeline.stage import log
 from pipeline.stopping import Request
 
 
@@ -79,6 +80,8 @@ def fit(
         trainer.restore(found.state)
         candidates.restore(found.state)
         notes = Notes.parse(found.notes)
+        if is_chief(trainer.strategy):
+            log.info("%-16s goes on   after %s of %s steps", "train", f"{found.step:,}", f"{config.steps:,}")
     else:
         begin()
     first = found.step + 1 if found else 1

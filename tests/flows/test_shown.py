@@ -73,7 +73,7 @@ def test_artifacts_are_tables_and_pictures_and_not_their_source(second_night, pr
     assert [row[:3] for row in scores] == [
         [name, metric, "50"] for name in ("dev", "test") for metric in ("BLEU", "chrF", "TER ↓", "loss ↓")
     ]
-    assert re.fullmatch(r"\d\.\d{3}", scores[4][6])  # p of the deciding metric
+    assert re.fullmatch(r"\d\.\d{3}|–", scores[4][6])  # p of the deciding metric, where enough sentences differ
     assert {row[0] for row in cells("samples")} >= {"best", "median", "worst", "source", "version 1", "version 2"}
     picture = "document.querySelector('img[src^=\"data:image/png\"]')"
     text = shown(f"{ui}/artifacts/artifact/{numbers['loss-curve']}", f"{picture}?.naturalWidth > 0")
