@@ -230,10 +230,7 @@ def common_environment(place: Place) -> dict[str, str]:
     quiet = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
     # Whatever address a browser reaches the UI by, through a tunnel too, the API is at the same one.
     quiet |= {"PREFECT_SERVER_UI_API_URL": "/api", "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false"}
-    # On disk: otherwise a server that is started anew has forgotten who holds a place of the nightly deployment, and so
-    # a night at work is ended, and one that a power cut ended keeps its place.
-    places = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem"}
-    return mine | quiet | places | {"PREFECT_HOME": str(place.home.absolute())}
+    return mine | quiet | {"PREFECT_HOME": str(place.home.absolute())}
 
 
 def server_environment(place: Place) -> dict[str, str]:

@@ -11,6 +11,7 @@ from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows import dispatch, ending, stages, use
+from flows.deploying import nightly_queue
 from flows.deployments import DeploymentsConfig
 from flows.dispatch import check_deployments, patiently, run_there
 from flows.holder import this_process
@@ -37,6 +38,40 @@ def idle(prefect, nightshift, tmp_path_factory):
     runs = [nightshift(folder, prefect.environment, *arguments) for _ in range(2)]  # the second one changes the first
     assert [run.returncode for run in runs] == [0, 0], runs
     return folder, runs
+
+
+@pytest.fixture
+def nights(here):
+    """The queue of the nights of a pool without a worker, and the deployment `retrain/places` whose runs wait in it."""
+    here.run("work-pool", "create", "places", "--type", "process")
+    place = {"work_pool_name": "places", "work_queue_name": nightly_queue("places")}
+    here.ask("deployments/", place | {"flow_id": here.ask("flows/", {"name": "retrain"})["id"], "name": "places"})
+    return here
+
+
+def test_a_killed_night_keeps_a_place_in_the_queue_until_the_next_one_notes_its_end(nights):
+    def for_a_worker():
+        return [one["flow_run"]["id"] for one in nights.ask("work_pools/places/get_scheduled_flow_runs", {})]
+
+    def begin(run):
+        nights.ask(f"flow_runs/{run}/set_state", {"state": {"type": "RUNNING"}, "force": True})
+
+    killed, second, third = (nights.trigger("retrain/places") for _ in range(3))
+    assert for_a_worker() == [killed, second]
+    begin(killed)
+    assert for_a_worker() == [second]
+    begin(second)
+    assert for_a_worker() == []  # the third one waits, and is not cancelled
+    ending.bury(this_process("killed", killed))
+    assert nights.ask(f"flow_runs/{killed}")["state_type"] == "CRASHED"
+    assert for_a_worker() == [third]
+    # What somebody made of the limit stays; a queue that `prefect deploy` made has none.
+    nights.run("work-queue", "set-concurrency-limit", "nightly", "3", "--pool", "places")
+    assert nightly_queue("places") == "nightly"
+    assert nights.ask("work_pools/places/queues/nightly")["concurrency_limit"] == 3
+    nights.run("work-queue", "clear-concurrency-limit", "nightly", "--pool", "places")
+    nightly_queue("places")
+    assert nights.ask("work_pools/places/queues/nightly")["concurrency_limit"] == 2
 
 
 def ask_for(server, deployment, **parameters):
