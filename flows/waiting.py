@@ -21,9 +21,14 @@ class Watch:
         if generation != self.generation:
             self.generation, self.since = generation, self.clock.now()
 
+    @property
+    def unchanged(self) -> float:
+        """Seconds since it was seen to change, or for the first time."""
+        return self.clock.now() - self.since
+
     def is_dead(self, there: Record) -> bool:
         """Whether it has not changed for as long as its holder said."""
-        return self.clock.now() - self.since >= there.seconds
+        return self.unchanged >= there.seconds
 
     def is_another(self, there: Record) -> bool:
         """Whether the holder is not the first one that was seen."""

@@ -12,6 +12,7 @@ from flows import lease as module
 from flows.holder import Holder, birth, this_machine, this_process
 from flows.lease import Lease
 from flows.overlap import LeaseLost, Replaced, Skipped
+from flows.pulse import MARGIN, Pulse
 from flows.waiting import acquire
 from pipeline.errors import InputError
 from pipeline.stopping import Request
@@ -287,3 +288,39 @@ def test_a_process_that_nobody_has_taken_note_of_yet_is_gone():
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         assert birth(process.pid) == ""
     assert birth(process.pid) == ""
+
+
+def test_a_part_lives_as_long_as_somebody_changes_its_lease(location):
+    clock = HandClock()
+    pulse = Pulse(lease(location, clock=clock, seconds=120))
+
+    def after(seconds):
+        clock.time += seconds
+        return pulse.has_stopped()
+
+    assert not after(0)
+    assert not after(120 + MARGIN - 1)  # it has begun and is about to take it
+    holder = lease(location, seconds=60)
+    acquire(holder, "skip", 0)
+    assert not after(1)
+    assert not after(120 + MARGIN - 1)
+    holder.renew()
+    assert not after(1)
+    holder.release()
+    assert not after(120 + MARGIN - 1)
+    assert not after(120 + MARGIN - 1)
+    assert after(1)
+
+
+def test_a_storage_that_gives_no_lease_says_nothing_about_a_part(tmp_path):
+    clock = HandClock()
+    (tmp_path / "weather-en-fr").mkdir()
+    pulse = Pulse(lease(str(tmp_path), clock=clock))
+    assert not pulse.has_stopped()
+    (tmp_path / NAME).write_text("no lease")
+    clock.time += 1000
+    assert not pulse.has_stopped()
+    (tmp_path / NAME).unlink()
+    assert not pulse.has_stopped()
+    clock.time += 120 + MARGIN
+    assert pulse.has_stopped()
