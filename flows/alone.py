@@ -6,12 +6,15 @@ from contextvars import ContextVar
 from typing import TypeVar
 
 from prefect import State
+from prefect.client.schemas import FlowRun
 from prefect.runtime import flow_run
 from prefect.states import Cancelled
 
+from flows.best_effort import best_effort
 from flows.ending import bury
 from flows.holder import this_process
 from flows.lease import Lease
+from flows.notify.hooks import tell
 from flows.overlap import Replaced, Skipped
 from flows.settings import RetrainConfig
 from flows.waiting import acquire
@@ -42,6 +45,13 @@ def alone_in(part: str, config: RetrainConfig, work: Callable[[RetrainConfig], R
     return holding_lease(config, part, "wait", work)
 
 
+def tell_of(night: FlowRun) -> None:
+    """Tells the webhook of a night that crashed with its machine, so that its own hooks were not called."""
+    if night.state and night.state.is_crashed():
+        with best_effort("notify"):
+            tell(None, night, night.state)
+
+
 def lease_of(config: RetrainConfig, name: str) -> Lease:
     """The lease of a night, NIGHT, or of a part of one, as this run sees it."""
     holder = this_process(flow_run.name or "", flow_run.id or "")
@@ -62,7 +72,9 @@ def holding_lease(
         with lease.kept(request), stopping.heeding(request), holding(lease):
             if dead:
                 log.warning("%-16s goes on    where %s ended without notice", "night", dead)
-                bury(dead)
+                buried = bury(dead)
+                if buried and name == NIGHT:
+                    tell_of(buried)
             return work(config)
     except Replaced as reason:
         return Cancelled(name="Replaced", message=str(reason), data=reason)

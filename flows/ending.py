@@ -6,6 +6,7 @@ from uuid import UUID
 
 from prefect import State, get_client
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas import FlowRun
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterParentFlowRunId
 from prefect.exceptions import ObjectNotFound
 from prefect.runtime import flow_run
@@ -47,22 +48,27 @@ def note(client: SyncPrefectClient, run: UUID, state: State[Any] | None, why: st
     client.set_flow_run_state(run, Cancelled(message=why) if is_cancelled else Crashed(message=why))
 
 
-def bury(dead: Holder) -> None:
+def bury(dead: Holder) -> FlowRun | None:
     """Ends the parts that a dead run waited for, and has Prefect note its end, which nobody was left to tell it.
 
     It may be the run that calls this, started a second time: then it is alive.
+
+    Returns:
+        The run in its last state, if that was noted here and now.
     """
     if not dead.run_id:
-        return
+        return None
     run = UUID(dead.run_id)
     parts = FlowRunFilter(parent_flow_run_id=FlowRunFilterParentFlowRunId(any_=[run]))
     with best_effort("dead night"), get_client(sync_client=True) as client:
         try:
             state = client.read_flow_run(run).state
         except ObjectNotFound:  # it reported to another server
-            return
+            return None
         for part in client.read_flow_runs(flow_run_filter=parts):
             if part.state is None or not part.state.is_final():
                 end(client, part.id, PARTS_END_WITHIN)
         if dead.run_id != flow_run.id and (state is None or not state.is_final()):
             note(client, run, state, "Its process is gone.")
+            return client.read_flow_run(run)
+    return None
