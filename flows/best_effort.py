@@ -3,9 +3,12 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import httpx
 from prefect.exceptions import PrefectException
+
+AWAY: Final = (httpx.HTTPError, PrefectException)  # what a server that does not answer, or refuses, raises
 
 log = logging.getLogger("nightshift")
 
@@ -18,7 +21,8 @@ def best_effort(what: str, *more: type[Exception]) -> Iterator[None]:
         what: is not shown in that case, for the log.
         more: errors that are passed over as well, of what the block reads.
     """
+    passed: tuple[type[Exception], ...] = (*AWAY, *more)
     try:
         yield
-    except (httpx.HTTPError, PrefectException, *more) as error:
+    except passed as error:
         log.warning("%-16s not shown: %s: %s", what, type(error).__name__, str(error).partition("\n")[0])
