@@ -314,8 +314,13 @@ class Asking:
         self.url = f"{ui}/api"
 
     def ask(self, path: str, body: Any = None) -> Any:
-        """What the server answers; a body is sent by POST."""
-        answer = requests.request("GET" if body is None else "POST", f"{self.url}/{path}", json=body, timeout=60)
+        """What the server answers; a body is sent by POST. It is asked again while its SQLite is locked."""
+
+        def look() -> list[requests.Response]:
+            answer = requests.request("GET" if body is None else "POST", f"{self.url}/{path}", json=body, timeout=60)
+            return [] if answer.status_code == requests.codes.service_unavailable else [answer]
+
+        (answer,) = until(look)
         assert answer.ok, answer.text
         return answer.json() if answer.content else None
 
