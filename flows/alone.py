@@ -1,4 +1,4 @@
-"""A night that is alone with its model: what it does where another one is at work, and who hears of it."""
+"""A night, or a part of one, that is alone with its model: what it does where another one is at work."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,12 +6,15 @@ from contextvars import ContextVar
 from typing import TypeVar
 
 from prefect import State
+from prefect.client.schemas import FlowRun
 from prefect.runtime import flow_run
 from prefect.states import Cancelled
 
+from flows.best_effort import best_effort
 from flows.ending import bury
 from flows.holder import this_process
 from flows.lease import Lease
+from flows.notify.hooks import tell
 from flows.overlap import Replaced, Skipped
 from flows.settings import RetrainConfig
 from flows.waiting import acquire
@@ -21,6 +24,7 @@ from pipeline.stopping import Request
 
 Result = TypeVar("Result")
 SECONDS_AN_HOUR = 3600
+NIGHT = "lease"  # name of the lease of a whole night
 
 held: ContextVar[Lease | None] = ContextVar("held", default=None)
 
@@ -30,10 +34,37 @@ def alone(config: RetrainConfig, night: Callable[[RetrainConfig], Result]) -> Re
 
     Gives its result, or the state of a run that did not run or did not end because of another one.
     """
+    return holding_lease(config, NIGHT, config.night.overlap, night)
+
+
+def alone_in(part: str, config: RetrainConfig, work: Callable[[RetrainConfig], Result]) -> Result | State[Result]:
+    """Runs a part of a night, on whatever machine, while no other run does the same part of the same model.
+
+    It waits for one that does, and the night that waits for it sees by the lease that it is alive, see `Pulse`.
+    """
+    return holding_lease(config, part, "wait", work)
+
+
+def tell_of(night: FlowRun) -> None:
+    """Tells the webhook of a night that crashed with its machine, so that its own hooks were not called."""
+    if night.state and night.state.is_crashed():
+        with best_effort("notify"):
+            tell(None, night, night.state)
+
+
+def lease_of(config: RetrainConfig, name: str) -> Lease:
+    """The lease of a night, NIGHT, or of a part of one, as this run sees it."""
     holder = this_process(flow_run.name or "", flow_run.id or "")
-    lease = Lease(config.lease_storage(), f"{config.name}/lease.json", holder, config.night.lease_seconds)
+    return Lease(config.lease_storage(), f"{config.name}/{name}.json", holder, config.night.lease_seconds)
+
+
+def holding_lease(
+    config: RetrainConfig, name: str, overlap: str, work: Callable[[RetrainConfig], Result]
+) -> Result | State[Result]:
+    """Takes a lease, works, gives it back."""
+    lease = lease_of(config, name)
     try:
-        dead = acquire(lease, config.night.overlap, config.night.wait_hours * SECONDS_AN_HOUR)
+        dead = acquire(lease, overlap, config.night.wait_hours * SECONDS_AN_HOUR)
     except Skipped as reason:
         return Cancelled(name="Skipped", message=str(reason), data=reason)
     request = Request()
@@ -41,8 +72,10 @@ def alone(config: RetrainConfig, night: Callable[[RetrainConfig], Result]) -> Re
         with lease.kept(request), stopping.heeding(request), holding(lease):
             if dead:
                 log.warning("%-16s goes on    where %s ended without notice", "night", dead)
-                bury(dead)
-            return night(config)
+                buried = bury(dead)
+                if buried and name == NIGHT:
+                    tell_of(buried)
+            return work(config)
     except Replaced as reason:
         return Cancelled(name="Replaced", message=str(reason), data=reason)
 
@@ -58,7 +91,7 @@ def holding(lease: Lease) -> Iterator[None]:
 
 
 def confirm() -> None:
-    """Sees to it that the night's lease is still held before more is written.
+    """Sees to it that the run's lease is still held before more is written.
 
     Raises:
         Replaced: another night waits for this one to end.

@@ -1,23 +1,28 @@
-"""The one place where an error is told and passed over: what a night shows of itself while Prefect's server is away."""
+"""The one place where an error is told and passed over: what a night shows of itself while a server is away."""
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import httpx
 from prefect.exceptions import PrefectException
+
+AWAY: Final = (httpx.HTTPError, PrefectException)  # what a server that does not answer, or refuses, raises
 
 log = logging.getLogger("nightshift")
 
 
 @contextmanager
-def best_effort(what: str) -> Iterator[None]:
+def best_effort(what: str, *more: type[Exception]) -> Iterator[None]:
     """Goes on where a server that does not answer, or refuses, ends the block: a night is worth more than its picture.
 
     Args:
         what: is not shown in that case, for the log.
+        more: errors that are passed over as well, of what the block reads.
     """
+    passed: tuple[type[Exception], ...] = (*AWAY, *more)
     try:
         yield
-    except (httpx.HTTPError, PrefectException) as error:
+    except passed as error:
         log.warning("%-16s not shown: %s: %s", what, type(error).__name__, str(error).partition("\n")[0])

@@ -18,9 +18,9 @@ from zoneinfo import ZoneInfo
 from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy, VersionInfo, WorkPool
+from prefect.client.schemas.objects import VersionInfo, WorkPool
 from prefect.deployments.runner import RunnerDeployment
-from prefect.exceptions import ObjectNotFound
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 from prefect.schedules import Cron, Schedule
 from prefect.settings import PREFECT_API_URL
 from prefect.types.entrypoint import EntrypointType
@@ -29,10 +29,12 @@ from prefect.workers.process import ProcessWorker
 from flows.console import LIBRARY_SETTINGS
 from pipeline.errors import InputError
 
-NIGHTLY: Final = "nightly"
+NIGHTLY: Final = "nightly"  # the deployment, and the work queue that its runs wait in
 # That one at a time makes the model is seen to by its lease, `night.overlap`. Two, as the second has to begin in order
-# to wait or to take over, and as Prefect frees the place of a run that was killed after five minutes only.
-AT_MOST_TWO: Final = ConcurrencyLimitConfig(limit=2, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
+# to wait or to take over, and as one that was killed keeps its place until the next one notes its end. It is the queue
+# that has the limit: for one of the deployment the server wants to hear of each run every few minutes, and a night
+# would be ended by a server that is started anew, and by a laptop that was asleep.
+AT_MOST: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +70,24 @@ def deploy_one(name: str, target: Target) -> str:
         work_pool_name=target.pool,
         parameters={} if name == "translate-batch" else target.parameters,
         schedules=[target.schedule] if is_night else [],
-        concurrency_limit=AT_MOST_TWO if is_night else None,
+        work_queue_name=nightly_queue(target.pool) if is_night else None,
         job_variables=target.job_variables,
         version=version,
     )
     made.apply(version_info=VersionInfo(version=version, type="prefect:simple"))
     return made.full_name
+
+
+def nightly_queue(pool: str) -> str:
+    """The work queue of the nights in a pool, made where it is not there yet; a limit that somebody gave it stays."""
+    with get_client(sync_client=True) as client:
+        try:
+            client.create_work_queue(NIGHTLY, concurrency_limit=AT_MOST, work_pool_name=pool)
+        except ObjectAlreadyExists:
+            there = client.read_work_queue_by_name(NIGHTLY, pool)
+            if there.concurrency_limit is None:  # `prefect deploy` makes it without one
+                client.update_work_queue(there.id, concurrency_limit=AT_MOST)
+    return NIGHTLY
 
 
 def flow_named(name: str) -> Flow[..., Any]:

@@ -20,9 +20,12 @@ from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
 from flows import ending, stages
+from flows.alone import lease_of
+from flows.best_effort import best_effort
 from flows.dag import stage_named
 from flows.deployments import DeploymentsConfig
 from flows.parameters import parameters_of
+from flows.pulse import Pulse
 from flows.settings import RetrainConfig
 from pipeline import stopping
 from pipeline.errors import InputError
@@ -62,7 +65,7 @@ def somewhere(name: str) -> Callable[..., Manifest]:
     def run(config: RetrainConfig, *inputs: Manifest) -> Manifest:
         deployment = getattr(config.deployments, part)
         if deployment and config.find(stage, *inputs) is None:
-            run_there(deployment, config)
+            run_there(deployment, config, part)
             if config.find(stage, *inputs) is None:
                 allowed = f"a worker of this version of nightshift that shares the folder {config.workspace.absolute()}"
                 raise InputError(f"deployments.{part}", deployment, allowed, f"{name} left nothing there that fits")
@@ -72,14 +75,19 @@ def somewhere(name: str) -> Callable[..., Manifest]:
     return run
 
 
-def run_there(name: str, config: RetrainConfig) -> None:
+def run_there(name: str, config: RetrainConfig, part: str) -> None:
     """Has a deployment do its part of the night and waits for it; once more where its machine was taken away.
+
+    Args:
+        name: of the deployment.
+        config: of the night.
+        part: one of `PARTS`.
 
     Raises:
         ChildProcessError: it failed, was cancelled, or took too long; the message is one line.
     """
     for wait in (*stages.WAITS, None):
-        run, state = run_once(name, config)
+        run, state = run_once(name, config, part)
         if state.is_completed():
             return
         said = " ".join((state.message or "without a word").split())
@@ -98,13 +106,13 @@ def rest(seconds: float) -> None:
         time.sleep(min(LOOKS_EVERY, seconds))
 
 
-def run_once(name: str, config: RetrainConfig) -> tuple[FlowRun, State[Any]]:
+def run_once(name: str, config: RetrainConfig, part: str) -> tuple[FlowRun, State[Any]]:
     """One run of a deployment, and the state in which it ended."""
     log.info("%-16s waits for a worker", name)
     run = cast(FlowRun, run_deployment(name, parameters=parameters_of(config), timeout=0))
     with get_client(sync_client=True) as client:
         try:
-            return run, final_state(client, run.id, name, config.deployments)
+            return run, final_state(client, run.id, name, config, part)
         except BaseException:  # this night ends, so what it started ends as well
             request = stopping.current.get() or Request()
             request.is_ignored = True  # whatever comes in between: unless it is seen to end, it still writes
@@ -112,9 +120,14 @@ def run_once(name: str, config: RetrainConfig) -> tuple[FlowRun, State[Any]]:
             raise
 
 
-def final_state(client: SyncPrefectClient, run: UUID, name: str, config: DeploymentsConfig) -> State[Any]:
-    """The state in which a run ended; raises `ChildProcessError` where it does not start or end in time."""
+def final_state(client: SyncPrefectClient, run: UUID, name: str, config: RetrainConfig, part: str) -> State[Any]:
+    """The state in which a run ended; raises `ChildProcessError` where it does not start or end in time.
+
+    The end of a run that has begun and whose machine is gone is noted here, as nobody else tells the server.
+    """
+    limits = config.deployments
     asked, begun = time.monotonic(), None
+    pulse = Pulse(lease_of(config, part))
     while True:
         stopping.heed()
         state = patiently(client, run)
@@ -124,10 +137,13 @@ def final_state(client: SyncPrefectClient, run: UUID, name: str, config: Deploym
         if begun is None and state is not None and (state.is_running() or state.is_cancelling()):
             log.info("%-16s started   by a worker", name)
             begun = now
-        if begun is None and now - asked > config.start_within:
-            raise ChildProcessError(f"{name}: no worker began it within {config.start_within:g} s")
-        if begun is not None and now - begun > config.finish_within:
-            raise ChildProcessError(f"{name}: it did not end within {config.finish_within:g} s")
+        if begun is None and now - asked > limits.start_within:
+            raise ChildProcessError(f"{name}: no worker began it within {limits.start_within:g} s")
+        if begun is not None and now - begun > limits.finish_within:
+            raise ChildProcessError(f"{name}: it did not end within {limits.finish_within:g} s")
+        if begun is not None and pulse.has_stopped():
+            with best_effort("end of a part"):
+                ending.note(client, run, state, "It gave no sign of life; its machine may be gone.")
         time.sleep(LOOKS_EVERY)
 
 

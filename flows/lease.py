@@ -10,8 +10,8 @@ It is an object next to the data, `weather-en-fr/lease.json`, that is changed by
 **No clock is compared with another machine's.** Whoever wants a lease that is held watches it: it is dead once it has
 not changed for its `seconds` on the watcher's own clock. A holder renews it four times in that time, and one that could
 not do so for three quarters of it stops its work. A process of this machine that is gone is dead at once. What cannot
-be excluded is a holder that was frozen, wakes up and goes on for up to a second until it notices; for that second there
-are the locks of the stages, and aliases that move by compare-and-swap.
+be excluded is a holder that was frozen, wakes up and goes on for up to a second until it notices, or for five where the
+storage gives no answer; for that time there are the locks of the stages, and aliases that move by compare-and-swap.
 
 See `waiting` for those who want it.
 """
@@ -35,6 +35,7 @@ from pipeline.storage import ABSENT, Conflict, Storage
 RENEWALS = 4  # in the time after which it would be dead
 GIVES_UP = 0.75  # of that time without a renewal: then the holder itself takes it for lost
 ANSWERS_WITHIN = 5.0  # seconds that the last of it waits for a storage that is being asked
+ASLEEP = 10.0  # seconds between two looks at the clock after which the machine was asleep, or the process frozen
 TICK = 1.0  # seconds between looks at the clock, so that a machine that slept renews as soon as it wakes
 
 
@@ -219,10 +220,17 @@ class Lease:
                     return
 
     def keep_watching(self, over: threading.Event, request: Request) -> None:
-        """Takes it for lost in time where the storage gives no answer at all, for which `renew` would wait."""
+        """Takes it for lost in time where the storage gives no answer at all, for which `renew` would wait.
+
+        When the machine was asleep, `renew` has the first word: unless somebody took it meanwhile, it is still held.
+        """
+        looked = woke = self.clock.now()
         while not over.wait(min(TICK, self.record.seconds / RENEWALS)):
-            silent = self.clock.now() - self.renewed
-            if silent >= GIVES_UP * self.record.seconds:
+            now = self.clock.now()
+            if now - looked > ASLEEP:
+                woke = now
+            looked, silent = now, now - self.renewed
+            if silent >= GIVES_UP * self.record.seconds and now - woke >= min(ANSWERS_WITHIN, self.record.seconds):
                 request.make(LeaseLost(f"the lease {self.storage.location}/{self.name} {unrenewed(silent)}"))
                 return
 

@@ -1,12 +1,11 @@
 """`nightshift up` and `nightshift down`: a Prefect server, a worker and the nightly deployment on this machine.
 
 workspace/prefect/
-  up.json          what is running
+  up.json          what is running; up.lock, that one command at a time changes it
   prefect.db       Prefect's database, where it has none elsewhere
   server.log, worker.log
 """
 
-import json
 import os
 import re
 import secrets
@@ -19,12 +18,10 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
 import click
-from pydantic import Field, ValidationError
 
+from flows.home import STATE, Running, only_one, read_state
 from flows.processes import MARK, Started, marked, start, stop
-from pipeline.config import Frozen
 from pipeline.errors import InputError
-from pipeline.manifest import write_atomically
 from pipeline.redaction import redacted
 from pipeline.stage import make_folder
 
@@ -34,7 +31,6 @@ if TYPE_CHECKING:
     from flows.settings import RetrainConfig
 
 POOL: Final = "nights"
-STATE: Final = "up.json"
 PASSWORD: Final = "NIGHTSHIFT_DB_PASSWORD"  # noqa: S105 -- the variable's name
 ENDS_WITHIN: Final = 60.0  # seconds, in which a training saves where it is
 
@@ -61,18 +57,6 @@ class Place:
         return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
 
-class Running(Frozen):
-    """What was started, as the state file has it."""
-
-    mark: str = Field(description="Value of the variable that all processes of it have.")
-    ui: str = Field(description="Address of the server.")
-    processes: tuple[Started, ...] = Field((), description="The server and the worker.")
-
-    def write(self, home: Path) -> None:
-        """Writes the state file."""
-        write_atomically(home / STATE, (self.model_dump_json(indent=2) + "\n").encode())
-
-
 def up(place: Place, config: "RetrainConfig", parameters: dict[str, Any], cron: str, timezone: str) -> None:
     """Starts what is needed for the nights of this machine and says where it is.
 
@@ -80,22 +64,24 @@ def up(place: Place, config: "RetrainConfig", parameters: dict[str, Any], cron: 
         InputError: the port is taken, or the schedule or the database's address is none.
         OSError: something did not start; the message says why.
     """
-    if (running := read_state(place.home)) and marked(running.mark):
-        tell(running)
-        return
+    if not ((running := read_state(place.home)) and running.is_there):
+        check_port(place)
     environment = server_environment(place)
-    check_port(place)
     from flows.deploying import schedule_of
 
     schedule = schedule_of(cron, timezone)
     make_folder(place.home)
-    running = Running(mark=secrets.token_hex(8), ui=place.ui)
-    running.write(place.home)
-    try:
-        running = start_all(place, running, environment, parameters, schedule)
-    except BaseException:
-        end(running, place.home)
-        raise
+    with only_one(place.home):
+        if (running := read_state(place.home)) and running.is_there:
+            tell(running)
+            return
+        running = Running(mark=secrets.token_hex(8), ui=place.ui)
+        running.write(place.home)
+        try:
+            running = start_all(place, running, environment, parameters, schedule)
+        except BaseException:
+            end(running, place.home)
+            raise
     click.echo(f"  nights      {config.name} at {cron} {timezone}, retrain/nightly")
     click.echo(f"  server      {running.ui}")
     click.echo(f"  logs        {place.home}/*.log")
@@ -149,17 +135,25 @@ def reason_in(log: Path) -> str:
 
 def down(home: Path) -> None:
     """Ends all that `up` started, the runs first so that they can save where they are; says what it was."""
-    running = read_state(home)
-    if running is None:
+    if read_state(home) is None:
         click.echo(f"nothing is up: there is no {home / STATE}")
         return
-    for line in end(running, home):
-        click.echo(line)
+    with only_one(home):
+        if running := read_state(home):
+            for line in end(running, home):
+                click.echo(line)
 
 
 def end(running: Running, home: Path) -> list[str]:
-    """Ends what is there of it; the server last, as it is told how the runs ended."""
+    """Ends what is there of it; the server last, as it is told how the runs ended.
+
+    Raises:
+        InputError: something of it is another user's, who alone can end it; then nothing is ended.
+    """
     found = marked(running.mark)
+    for one in running.processes:
+        if one.is_running and one.pid not in found:
+            raise InputError("--home", home, "what this user started", f"the {one.name}, {one.pid}, is another user's")
     servers = [one for one in running.processes if one.name == "server"]
     lines = []
     for one in running.processes:
@@ -192,17 +186,6 @@ def family_of(pids: list[int]) -> set[int]:
     return found
 
 
-def read_state(home: Path) -> Running | None:
-    """What the state file says, None where there is none; raises `InputError` where it is damaged."""
-    path = home / STATE
-    try:
-        return Running.model_validate(json.loads(path.read_bytes()))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, ValidationError) as error:
-        raise InputError("--home", home, f"a folder whose {STATE} can be read", "damaged?") from error
-
-
 def tell(running: Running) -> None:
     """Says that it is up already, or which part of it is not there any more."""
     gone = [one.name for one in running.processes if not one.is_running]
@@ -230,10 +213,7 @@ def common_environment(place: Place) -> dict[str, str]:
     quiet = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
     # Whatever address a browser reaches the UI by, through a tunnel too, the API is at the same one.
     quiet |= {"PREFECT_SERVER_UI_API_URL": "/api", "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false"}
-    # On disk: otherwise a server that is started anew has forgotten who holds a place of the nightly deployment, and so
-    # a night at work is ended, and one that a power cut ended keeps its place.
-    places = {"PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem"}
-    return mine | quiet | places | {"PREFECT_HOME": str(place.home.absolute())}
+    return mine | quiet | {"PREFECT_HOME": str(place.home.absolute())}
 
 
 def server_environment(place: Place) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Those who want a lease that another run holds: whether that one is dead, and what is done if it is not."""
 
 from flows.holder import Holder
-from flows.lease import RENEWALS, TICK, Clock, Lease, Record
+from flows.lease import ASLEEP, RENEWALS, TICK, Clock, Lease, Record
 from flows.overlap import Skipped
 from pipeline.stage import log
 
@@ -12,18 +12,26 @@ class Watch:
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.generation = ""
-        self.since = 0.0
+        self.since = self.looked = 0.0
         self.first: Record | None = None
 
     def look(self, there: Record, generation: str) -> None:
         """Takes note of what is there now."""
         self.first = self.first or there
-        if generation != self.generation:
-            self.generation, self.since = generation, self.clock.now()
+        now = self.clock.now()
+        # Who was asleep himself has not watched, and a holder on the same machine was asleep with him.
+        if generation != self.generation or now - self.looked > ASLEEP:
+            self.generation, self.since = generation, now
+        self.looked = now
+
+    @property
+    def unchanged(self) -> float:
+        """Seconds since it was seen to change, or for the first time."""
+        return self.clock.now() - self.since
 
     def is_dead(self, there: Record) -> bool:
         """Whether it has not changed for as long as its holder said."""
-        return self.clock.now() - self.since >= there.seconds
+        return self.unchanged >= there.seconds
 
     def is_another(self, there: Record) -> bool:
         """Whether the holder is not the first one that was seen."""

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from typing import Final
 from uuid import UUID
@@ -12,10 +12,11 @@ from prefect.client.schemas.actions import ArtifactCreate, ArtifactUpdate
 from prefect.runtime import flow_run, task_run
 
 from flows.artifacts.keys import key_of
-from flows.best_effort import best_effort
+from flows.best_effort import AWAY, best_effort
 from pipeline.progress import ProgressLine, watched_by
 
 SECONDS_BETWEEN_UPDATES: Final = 3.0
+SECONDS_WITHOUT_ANSWER: Final = 60.0  # that pass until a server is asked again
 LAST_UPDATE_WITHIN: Final = 5.0  # seconds that the end of a stage waits for
 TIMEOUT: Final = 20.0  # seconds; of a client that is not the flow's own
 
@@ -54,6 +55,7 @@ class Follower:
         self.artifact: UUID | None = None
         self.shown: tuple[float, str] | None = None
         self.is_over = threading.Event()
+        self.is_told = False  # that the server does not answer
         here = copy_context()  # which says where Prefect's server is
         self.thread = threading.Thread(target=here.run, args=[self.follow], name=f"progress of {key}", daemon=True)
 
@@ -76,11 +78,22 @@ class Follower:
             self.thread.join(LAST_UPDATE_WITHIN)
 
     def follow(self) -> None:
-        """What the thread does; a server that does not answer is told of once and then left alone."""
-        with best_effort(self.key), get_client({"timeout": TIMEOUT}, sync_client=True) as client:
-            while not self.is_over.wait(SECONDS_BETWEEN_UPDATES):
-                self.show(client)
+        """What the thread does; a server that does not answer is told of once and asked again after a pause."""
+        is_last = False
+        while not is_last:
+            is_last = self.is_over.is_set()
+            passing = suppress(*AWAY) if self.is_told else best_effort(self.key)
+            with passing, get_client({"timeout": TIMEOUT}, sync_client=True) as client:
+                self.keep_showing(client)
+                return
+            self.is_told = True
+            self.is_over.wait(SECONDS_WITHOUT_ANSWER)
+
+    def keep_showing(self, client: SyncPrefectClient) -> None:
+        """Shows what is new until it is over."""
+        while not self.is_over.wait(SECONDS_BETWEEN_UPDATES):
             self.show(client)
+        self.show(client)
 
     def show(self, client: SyncPrefectClient) -> None:
         """Brings the artifact up to date."""
@@ -97,7 +110,7 @@ class Follower:
             self.artifact = made.id
         else:
             client.update_artifact(self.artifact, ArtifactUpdate(description=now[1], data=now[0]))
-        self.shown = now
+        self.shown, self.is_told = now, False
 
 
 def percent(line: ProgressLine, *, is_whole: bool) -> float:

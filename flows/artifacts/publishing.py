@@ -40,6 +40,7 @@ from model.report.opening import headline
 from model.rival import output_of
 from model.verdicts import Verdict
 from model.versions import Version
+from pipeline.errors import InputError
 from pipeline.frames import frame_size
 
 
@@ -58,8 +59,8 @@ class Part(NamedTuple):
 
 
 def publish(config: RetrainConfig, night: Night) -> None:
-    """Makes the artifacts of a night; the version is registered by now, whether or not the server takes them."""
-    with best_effort("artifacts"):
+    """Makes the artifacts of a night, as far as it can be read and the server takes them: the version is registered."""
+    with best_effort("artifacts", OSError, InputError):
         for part in parts(config, night):
             create_markdown_artifact(part.markdown, key_of(config.name, part.name), part.about)
 

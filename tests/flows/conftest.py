@@ -314,8 +314,13 @@ class Asking:
         self.url = f"{ui}/api"
 
     def ask(self, path: str, body: Any = None) -> Any:
-        """What the server answers; a body is sent by POST."""
-        answer = requests.request("GET" if body is None else "POST", f"{self.url}/{path}", json=body, timeout=60)
+        """What the server answers; a body is sent by POST. It is asked again while its SQLite is locked."""
+
+        def look() -> list[requests.Response]:
+            answer = requests.request("GET" if body is None else "POST", f"{self.url}/{path}", json=body, timeout=60)
+            return [] if answer.status_code == requests.codes.service_unavailable else [answer]
+
+        (answer,) = until(look)
         assert answer.ok, answer.text
         return answer.json() if answer.content else None
 
@@ -394,9 +399,8 @@ class Prefect(Asking):
         self.ask("work_pools/", {key: pool[key] for key in ("type", "base_job_template")} | {"name": name})
         nightly = self.ask("deployments/name/retrain/nightly")
         kept = ("flow_id", "entrypoint", "pull_steps", "parameters", "parameter_openapi_schema", "job_variables")
-        limit = {"concurrency_limit": 2, "concurrency_options": nightly["concurrency_options"]}
-        made = {key: nightly[key] for key in kept} | limit | {"name": name, "work_pool_name": name}
-        self.ask("deployments/", made)
+        place = {"name": name, "work_pool_name": name, "work_queue_name": nightly["work_queue_name"]}
+        self.ask("deployments/", {key: nightly[key] for key in kept} | place)
         self.start(name, "worker", "start", "--pool", name)
         return self.processes[-1]
 
@@ -451,6 +455,7 @@ def worker(prefect: Prefect) -> Prefect:
     prefect.run("work-pool", "create", POOL, "--type", "process")
     there = {"cwd": top, "env": prefect.environment | {"PWD": str(top)}}
     prefect.run("deploy", "--prefect-file", "infra/prefect.yaml", "--all", **there)
+    prefect.run("work-queue", "set-concurrency-limit", "nightly", "2", "--pool", POOL)
     prefect.start("worker", "worker", "start", "--pool", POOL)
     return prefect
 

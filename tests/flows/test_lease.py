@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,6 +13,7 @@ from flows import lease as module
 from flows.holder import Holder, birth, this_machine, this_process
 from flows.lease import Lease
 from flows.overlap import LeaseLost, Replaced, Skipped
+from flows.pulse import Pulse
 from flows.waiting import acquire
 from pipeline.errors import InputError
 from pipeline.stopping import Request
@@ -230,6 +232,25 @@ def test_a_storage_that_gives_no_answer_does_not_keep_a_run_from_noticing(tmp_pa
     assert str(request.reason).startswith(f"the lease {tmp_path}/{NAME} could not be renewed for ")
 
 
+def test_a_run_whose_machine_was_asleep_still_holds_what_nobody_took(tmp_path, wait_until):
+    """Wakes with the thread that watches first: the other one is on its way."""
+    holder = lease(str(tmp_path), seconds=1)
+    acquire(holder, "skip", 0)
+    request, over = Request(), threading.Event()
+    watcher = threading.Thread(target=holder.keep_watching, args=(over, request))
+    watcher.start()
+    time.sleep(0.5)
+    holder.clock.time += 3600
+    time.sleep(0.5)
+    assert not request.is_made
+    holder.renew()
+    time.sleep(1)
+    assert not request.is_made
+    holder.clock.time += 5
+    wait_until(lambda: request.is_made)
+    watcher.join()
+
+
 @pytest.mark.parametrize("is_ignored", [False, True])
 def test_what_ends_the_block_is_told_and_the_lease_given_back_unless_somebody_still_writes(tmp_path, is_ignored):
     holder, request = lease(str(tmp_path)), Request()
@@ -287,3 +308,45 @@ def test_a_process_that_nobody_has_taken_note_of_yet_is_gone():
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         assert birth(process.pid) == ""
     assert birth(process.pid) == ""
+
+
+def test_a_part_lives_as_long_as_somebody_changes_its_lease(location):
+    clock = HandClock()
+    pulse = Pulse(lease(location, clock=clock, seconds=120))
+
+    def after(seconds):
+        for _ in range(seconds):
+            clock.time += 1
+            pulse.has_stopped()
+        return pulse.has_stopped()
+
+    assert not after(0)
+    assert not after(119 + 60)  # it has begun and is about to take it
+    holder = lease(location, seconds=60)
+    acquire(holder, "skip", 0)
+    assert not after(1)
+    assert not after(119 + 60)
+    holder.renew()
+    assert not after(1)
+    holder.release()
+    assert not after(180)  # of which the first second saw it change
+    assert after(1)
+    clock.time += 3600  # the watcher was asleep
+    assert not after(180)
+    assert after(1)
+
+
+def test_a_storage_that_gives_no_lease_says_nothing_about_a_part(tmp_path):
+    clock = HandClock()
+    (tmp_path / "weather-en-fr").mkdir()
+    pulse = Pulse(lease(str(tmp_path), clock=clock))
+    assert not pulse.has_stopped()
+    (tmp_path / NAME).write_text("no lease")
+    clock.time += 1000
+    assert not pulse.has_stopped()
+    (tmp_path / NAME).unlink()
+    assert not pulse.has_stopped()
+    for _ in range(180):
+        clock.time += 1
+        was = pulse.has_stopped()
+    assert was

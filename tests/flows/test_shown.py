@@ -6,9 +6,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
+from prefect import flow, get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Running
 
+from flows.alone import NIGHT, alone, alone_in
 from flows.artifacts.markdown import plain
 from flows.artifacts.samples import samples_markdown
+from flows.holder import this_process
+from flows.lease import Lease
+from flows.settings import load
+from flows.waiting import acquire
 
 pytestmark = pytest.mark.slow
 
@@ -128,6 +136,32 @@ def webhook():
         yield f"http://127.0.0.1:{server.server_port}/services/T0abcdef", told
         server.shutdown()
         thread.join()
+
+
+def test_a_night_whose_machine_died_is_told_of_by_the_next_one_and_not_twice(prefect, webhook, monkeypatch, tmp_path):
+    address, told = webhook
+    monkeypatch.setenv("NIGHTSHIFT_WEBHOOK", address)
+    given = {"preset": "weather", "overrides": {"notify": {"webhook": "env:NIGHTSHIFT_WEBHOOK"}}}
+    config = load("weather", overrides=[f"workspace={tmp_path}"])
+
+    @flow(name="next", persist_result=False)
+    def following(preset="none", overrides=None):
+        return alone(config, lambda _: "done")
+
+    def after(name, died):
+        holder = this_process("retrain died", died).model_copy(update={"born": "1"})
+        acquire(Lease(config.lease_storage(), f"weather-en-fr/{name}.json", holder, 4), "skip", 0)
+        return following() if name == NIGHT else alone_in(name, config, lambda _: "done")
+
+    with temporary_settings({PREFECT_API_URL: prefect.url}), get_client(sync_client=True) as client:
+        running = {"parameters": given, "name": "retrain died", "state": Running()}
+        died, part = (str(client.create_flow_run(following, **running).id) for _ in range(2))
+        assert [after(NIGHT, died), after(NIGHT, died), after("train", part)] == ["done"] * 3
+    assert prefect.ask(f"flow_runs/{part}")["state_type"] == "CRASHED"
+    ((path, message),) = told
+    assert path == "/services/T0abcdef"
+    assert message["text"].startswith("retrain died: Crashed. Its process is gone.\n")
+    assert message["link"] == f"{prefect.ui}/runs/flow-run/{died}"
 
 
 def test_a_failed_night_says_why_on_its_page_and_to_the_webhook(

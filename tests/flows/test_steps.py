@@ -10,7 +10,7 @@ from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows import stages
-from flows.alone import alone
+from flows.alone import NIGHT, alone, alone_in, lease_of
 from flows.holder import this_process
 from flows.lease import Lease
 from flows.overlap import Replaced, Skipped
@@ -121,6 +121,29 @@ def test_a_night_that_meets_another_one_is_skipped_or_takes_its_place(config, re
         assert (run["state_type"], run["state"]["message"]) == ("CANCELLED", str(reason.value))
     with replaceable(other):
         assert night(config("night.overlap=replace")).counts == {"kept": 1}
+
+
+@pytest.mark.usefixtures("reporting")
+def test_a_part_that_is_done_elsewhere_already_waits_for_that_and_not_for_the_night(config):
+    night, other = lease_of(config(), NIGHT), lease_of(config("night.lease_seconds=4"), "train")
+    assert [acquire(one, "skip", 0) for one in (night, other)] == [None, None]
+    done = []
+
+    @flow(name="part", persist_result=False)
+    def part(config):
+        return alone_in("train", config, lambda _: done.append("here"))
+
+    def work():
+        with other.kept(Request()):
+            time.sleep(2)
+            done.append("elsewhere")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    part(config("night.lease_seconds=4"))
+    thread.join()
+    assert done == ["elsewhere", "here"]
+    assert other.read()[0].holder is None
 
 
 def test_a_run_that_is_started_again_goes_on_and_does_not_bury_itself(config, reporting):

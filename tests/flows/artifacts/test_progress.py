@@ -1,6 +1,11 @@
 """Progress as a real server is told of it."""
 
 import logging
+import socket
+from contextlib import contextmanager, suppress
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from threading import Thread
+from time import sleep
 from uuid import uuid4
 
 import pytest
@@ -62,21 +67,54 @@ def test_what_failed_stays_where_it_was(told):
     assert [one[0] for one in told("tiny-train-progress")] == [25.0]
 
 
-def test_a_server_that_is_away_is_told_of_once_and_costs_the_work_nothing(monkeypatch, caplog, wait_until):
+def forward(one, other):
+    """Hands on what one socket says to the other until it has said all."""
+    with suppress(OSError):
+        while data := one.recv(65536):
+            other.sendall(data)
+
+
+@contextmanager
+def reached_by(port, server):
+    """For as long as the block runs, a port leads to a server."""
+
+    class Handler(BaseRequestHandler):
+        def handle(self):
+            with socket.create_connection(("127.0.0.1", int(server.rpartition(":")[2]))) as there:
+                Thread(target=forward, args=(there, self.request), daemon=True).start()
+                forward(self.request, there)
+
+    with ThreadingTCPServer(("127.0.0.1", port), Handler) as door:
+        door.daemon_threads = True
+        Thread(target=door.serve_forever, args=[0.02]).start()
+        yield
+        door.shutdown()
+
+
+def test_a_server_that_is_away_is_told_of_once_and_shown_the_rest_when_it_is_back(
+    told, prefect, monkeypatch, caplog, wait_until
+):
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    monkeypatch.setattr(progress, "SECONDS_BETWEEN_UPDATES", 0.01)
-    with (
-        temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}),
-        caplog.at_level(logging.WARNING, "nightshift"),
-    ):
-        follower = Follower("tiny-train-progress", uuid4(), uuid4())
-        with watched_by(follower), JobProgress("train", 200) as line:
-            wait_until(lambda: not follower.thread.is_alive())
-            line.advance(200)
-        follower.finish()
-    (message,) = caplog.messages
-    assert message.startswith("tiny-train-progress not shown: ")
+    monkeypatch.setattr(progress, "SECONDS_WITHOUT_ANSWER", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{port}/api"}):
+        follower = Follower("tiny-away-progress", uuid4(), uuid4())
+    with watched_by(follower), JobProgress("train", 200) as line, caplog.at_level(logging.WARNING, "nightshift"):
+        line.advance(50)
+        wait_until(lambda: follower.is_told)
+        sleep(0.5)
+        (message,) = caplog.messages
+        assert message.startswith("tiny-away-progress not shown: ")
+        assert not told("tiny-away-progress")
+        with reached_by(port, prefect.ui):
+            wait_until(lambda: [one[0] for one in told("tiny-away-progress")] == [25.0])
+            wait_until(lambda: not follower.is_told)
+            line.advance(50)
+            follower.finish()
+    assert [one[0] for one in told("tiny-away-progress")] == [50.0]
+    assert not follower.thread.is_alive()
 
 
 def test_outside_of_a_run_there_is_nobody_to_show_it_to():

@@ -1,6 +1,7 @@
 """Deployments on a real server: what its form shows, what it refuses, and parts of a night that go wrong elsewhere."""
 
 import threading
+import time
 from types import SimpleNamespace
 
 import httpx
@@ -10,13 +11,17 @@ from prefect.deployments import run_deployment
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows import dispatch, ending, stages, use
+from flows import dispatch, ending, pulse, stages, use
+from flows.alone import lease_of
+from flows.deploying import nightly_queue
 from flows.deployments import DeploymentsConfig
 from flows.dispatch import check_deployments, patiently, run_there
 from flows.holder import this_process
 from flows.parameters import configured, parameters_of
 from flows.settings import given, load, preset_names
+from flows.waiting import acquire
 from pipeline.errors import InputError
+from pipeline.stopping import Request
 
 pytestmark = pytest.mark.slow
 
@@ -37,6 +42,40 @@ def idle(prefect, nightshift, tmp_path_factory):
     runs = [nightshift(folder, prefect.environment, *arguments) for _ in range(2)]  # the second one changes the first
     assert [run.returncode for run in runs] == [0, 0], runs
     return folder, runs
+
+
+@pytest.fixture
+def nights(here):
+    """The queue of the nights of a pool without a worker, and the deployment `retrain/places` whose runs wait in it."""
+    here.run("work-pool", "create", "places", "--type", "process")
+    place = {"work_pool_name": "places", "work_queue_name": nightly_queue("places")}
+    here.ask("deployments/", place | {"flow_id": here.ask("flows/", {"name": "retrain"})["id"], "name": "places"})
+    return here
+
+
+def test_a_killed_night_keeps_a_place_in_the_queue_until_the_next_one_notes_its_end(nights):
+    def for_a_worker():
+        return [one["flow_run"]["id"] for one in nights.ask("work_pools/places/get_scheduled_flow_runs", {})]
+
+    def begin(run):
+        nights.ask(f"flow_runs/{run}/set_state", {"state": {"type": "RUNNING"}, "force": True})
+
+    killed, second, third = (nights.trigger("retrain/places") for _ in range(3))
+    assert for_a_worker() == [killed, second]
+    begin(killed)
+    assert for_a_worker() == [second]
+    begin(second)
+    assert for_a_worker() == []  # the third one waits, and is not cancelled
+    ending.bury(this_process("killed", killed))
+    assert nights.ask(f"flow_runs/{killed}")["state_type"] == "CRASHED"
+    assert for_a_worker() == [third]
+    # What somebody made of the limit stays; a queue that `prefect deploy` made has none.
+    nights.run("work-queue", "set-concurrency-limit", "nightly", "3", "--pool", "places")
+    assert nightly_queue("places") == "nightly"
+    assert nights.ask("work_pools/places/queues/nightly")["concurrency_limit"] == 3
+    nights.run("work-queue", "clear-concurrency-limit", "nightly", "--pool", "places")
+    nightly_queue("places")
+    assert nights.ask("work_pools/places/queues/nightly")["concurrency_limit"] == 2
 
 
 def ask_for(server, deployment, **parameters):
@@ -133,7 +172,7 @@ def newest(server):
 
 def test_a_part_that_no_worker_begins_ends_the_night_and_is_cancelled(here, idle):
     with pytest.raises(ChildProcessError, match=r"^train/idle: no worker began it within 0\.5 s$"):
-        run_there("train/idle", night_with(start_within=0.5))
+        run_there("train/idle", night_with(start_within=0.5), "train")
     run = newest(here)
     assert run["state_type"] in ("CANCELLED", "CANCELLING")
     assert configured(**run["parameters"]) == configured(**parameters_of(load("weather")))
@@ -158,7 +197,7 @@ def test_a_part_that_goes_wrong_elsewhere_is_one_line(here, idle, wait_until, mo
     thread = threading.Thread(target=change)
     thread.start()
     with pytest.raises(ChildProcessError, match=f"^train/idle: {message}"):
-        run_there("train/idle", night_with(finish_within=0.5))
+        run_there("train/idle", night_with(finish_within=0.5), "train")
     thread.join()
 
 
@@ -174,9 +213,42 @@ def test_a_part_whose_machine_was_taken_away_is_tried_again(here, idle, wait_unt
     thread = threading.Thread(target=lambda: [change({"type": "CRASHED"}) for _ in range(2)])
     thread.start()
     with pytest.raises(ChildProcessError, match=r"^train/idle: the run \S+ is crashed: without a word$"):
-        run_there("train/idle", night_with())
+        run_there("train/idle", night_with(), "train")
     thread.join()
     assert len(seen) == 3
+
+
+def test_a_part_whose_machine_vanished_is_done_again_and_one_that_gives_signs_of_life_is_not(
+    here, idle, wait_until, monkeypatch, tmp_path
+):
+    monkeypatch.setattr(stages, "WAITS", [0.1])
+    monkeypatch.setattr(pulse, "MARGIN", 0.5)
+    night = load("weather", overrides=[f"workspace={tmp_path}", "night.lease_seconds=4"])
+    night = night.model_copy(update={"deployments": DeploymentsConfig(train="train/idle")})
+    before, took = newest(here)["id"], []
+
+    def begin(after):
+        run = wait_until(lambda: newest(here)["id"] != after and newest(here))["id"]
+        here.ask(f"flow_runs/{run}/set_state", {"state": {"type": "RUNNING"}, "force": True})
+        return run
+
+    def work():
+        vanishing = begin(before)
+        lease, over = lease_of(night, "train"), Request()
+        acquire(lease, "skip", 0)
+        with lease.kept(over):
+            over.is_ignored = True  # a machine that vanishes gives nothing back
+            time.sleep(6)
+            took.append(here.ask(f"flow_runs/{vanishing}")["state_type"])
+        again = begin(vanishing)
+        took.append(here.ask(f"flow_runs/{vanishing}")["state"]["type"])
+        here.ask(f"flow_runs/{again}/set_state", {"state": {"type": "COMPLETED"}, "force": True})
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    run_there("train/idle", night, "train")
+    thread.join()
+    assert took == ["RUNNING", "CRASHED"]
 
 
 def test_a_night_that_is_gone_takes_the_parts_with_it_that_it_waited_for(here, idle):

@@ -37,7 +37,9 @@ def test_a_night_whose_parts_are_deployments_and_an_end_in_the_midst_of_the_next
     deployments = {one["name"]: one for one in server.ask("deployments/filter", {})}
     (schedule,) = deployments["nightly"]["schedules"]
     assert schedule["schedule"] == {"cron": "0 3 1 1 *", "timezone": "Europe/Berlin", "day_or": True}
-    assert deployments["nightly"]["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
+    assert deployments["nightly"]["global_concurrency_limit"] is None
+    queues = {one["name"]: one["concurrency_limit"] for one in server.ask("work_pools/nights/queues/filter", {})}
+    assert queues == {"default": None, deployments["nightly"]["work_queue_name"]: 2}
     given = deployments["nightly"]["parameters"]["overrides"]
 
     run = server.wait(server.trigger("retrain/nightly", overrides=given | {"deployments": PARTS}), seconds=500)
