@@ -61,14 +61,16 @@ def test_a_run_has_a_name_tags_and_an_artifact_for_each_question(second_night, p
 
 
 @pytest.mark.parametrize("ui", UIS)
-def test_artifacts_are_tables_and_pictures_and_not_their_source(second_night, prefect, shown, browser, ui):
+def test_artifacts_are_tables_and_pictures_and_not_their_source(second_night, prefect, shown, browser, wait_until, ui):
     _, _, flow_run = second_night
     numbers = {one["key"].removeprefix("weather-en-fr-"): one["id"] for one in prefect.of(flow_run["id"], "artifacts")}
 
     def cells(key):
         shown(f"{ui}/artifacts/artifact/{numbers[key]}", "document.querySelector('td') !== null")
         rows = "[...document.querySelectorAll('tr')].map(row => [...row.children].map(cell => cell.innerText))"
-        return json.loads(browser.see(f"JSON.stringify({rows})"))
+        return wait_until(
+            lambda: json.loads(browser.see(f"JSON.stringify({rows})"))
+        )  # the page is drawn more than once
 
     assert [row for row in cells("data") if len(row) == 3] == [
         ["what became of the pairs", "pairs", "share"],
