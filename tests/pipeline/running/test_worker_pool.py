@@ -12,7 +12,7 @@ import pytest
 from pipeline.running.worker_pool import WorkerPool
 
 ROOT = Path(__file__).parents[3]
-GONE_WITHIN = 15  # seconds
+GONE_WITHIN = 40  # seconds
 
 JOB = """
 import os, sys, time
