@@ -12,10 +12,11 @@ import pytest
 from pipeline.running.worker_pool import WorkerPool
 
 ROOT = Path(__file__).parents[3]
-GONE_WITHIN = 40  # seconds
+GONE_WITHIN = 15  # seconds
 
 JOB = """
-import os, sys, time
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background job of a shell ignores
 import apache_beam as beam
 from pipeline.beam_config import BeamConfig
 from pipeline.runners import open_pipeline
