@@ -57,7 +57,7 @@ def test_killed_in_every_stage_a_night_ends_with_the_same_result(night, tmp_path
         assert killed[name].digest == whole[name].digest, name
     assert_same_weights(whole["train"], killed["train"])
     assert killed["evaluate"].facts == whole["evaluate"].facts
-    assert killed["register"].facts["version"] == 1
+    assert killed["register"].facts["version"] in (1, 2)  # a number that a killed writer took is not given again
     assert killed["register"].facts["promoted"]
 
 
