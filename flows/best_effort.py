@@ -1,4 +1,4 @@
-"""The one place where an error is told and passed over: what a night shows of itself while a server is away."""
+"""The one place where an error is told and passed over: what a night says of itself and others to a server."""
 
 import logging
 from collections.abc import Iterator
@@ -18,11 +18,11 @@ def best_effort(what: str, *more: type[Exception]) -> Iterator[None]:
     """Goes on where a server that does not answer, or refuses, ends the block: a night is worth more than its picture.
 
     Args:
-        what: is not shown in that case, for the log.
+        what: the server is not told in that case, for the log.
         more: errors that are passed over as well, of what the block reads.
     """
     passed: tuple[type[Exception], ...] = (*AWAY, *more)
     try:
         yield
     except passed as error:
-        log.warning("%-16s not shown: %s: %s", what, type(error).__name__, str(error).partition("\n")[0])
+        log.warning("%-16s passed over: %s: %s", what, type(error).__name__, str(error).partition("\n")[0])

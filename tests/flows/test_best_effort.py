@@ -22,7 +22,7 @@ def test_a_server_that_is_away_is_told_and_passed_over(caplog, error, told):
     caplog.set_level(logging.WARNING, "nightshift")
     with best_effort("tags"):
         raise error
-    assert caplog.messages == [f"tags             not shown: {told}"]
+    assert caplog.messages == [f"tags             passed over: {told}"]
 
 
 def test_a_registry_that_cannot_be_read_costs_a_registered_night_its_picture_alone(tmp_path, caplog):
@@ -33,14 +33,14 @@ def test_a_registry_that_cannot_be_read_costs_a_registered_night_its_picture_alo
     night = SimpleNamespace(version=SimpleNamespace(facts={"version": 1}))
     publish(load("weather", overrides=[f"registry={tmp_path}"]), night)
     (message,) = caplog.messages
-    assert message.startswith("artifacts        not shown: InputError: ")
+    assert message.startswith("artifacts        passed over: InputError: ")
     assert f"{manifest}: expected " in message
 
 
 def test_what_else_is_passed_over_is_said_where_it_is(caplog):
     with best_effort("artifacts", OSError):
         raise ConnectionError("reset")
-    assert caplog.messages == ["artifacts        not shown: ConnectionError: reset"]
+    assert caplog.messages == ["artifacts        passed over: ConnectionError: reset"]
     with pytest.raises(ConnectionError), best_effort("tags"):
         raise ConnectionError("reset")
 

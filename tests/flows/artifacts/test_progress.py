@@ -106,7 +106,7 @@ def test_a_server_that_is_away_is_told_of_once_and_shown_the_rest_when_it_is_bac
         wait_until(lambda: follower.is_told)
         sleep(0.5)
         (message,) = caplog.messages
-        assert message.startswith("tiny-away-progress not shown: ")
+        assert message.startswith("tiny-away-progress passed over: ")
         assert not told("tiny-away-progress")
         with reached_by(port, prefect.ui):
             wait_until(lambda: [one[0] for one in told("tiny-away-progress")] == [25.0])
