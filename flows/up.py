@@ -213,7 +213,9 @@ def common_environment(place: Place) -> dict[str, str]:
     quiet = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
     # Whatever address a browser reaches the UI by, through a tunnel too, the API is at the same one.
     quiet |= {"PREFECT_SERVER_UI_API_URL": "/api", "PREFECT_SERVER_UI_SHOW_PROMOTIONAL_CONTENT": "false"}
-    return mine | quiet | {"PREFECT_HOME": str(place.home.absolute())}
+    home = place.home.absolute()
+    # Prefect unpacks the pages beside its code otherwise, which may belong to somebody else, and then shows none.
+    return mine | quiet | {"PREFECT_HOME": str(home), "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / "ui")}
 
 
 def server_environment(place: Place) -> dict[str, str]:
