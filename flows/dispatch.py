@@ -53,7 +53,7 @@ def check_deployments(config: DeploymentsConfig) -> None:
                     client.read_deployment_by_name(name)
             except ObjectNotFound as error:
                 allowed = f"a deployment of the Prefect server {PREFECT_API_URL.value()}"
-                cause = "nightshift deploy makes some, prefect deployment ls lists them"
+                cause = "PREFECT_API_URL names the server; nightshift deploy makes some, prefect deployment ls lists"
                 raise InputError(f"deployments.{part}", name, allowed, cause) from error
 
 

@@ -46,7 +46,8 @@ def order(config: "RetrainConfig", workspace: str) -> Order:
     """
     cluster, devices = config.cluster, config.devices
     if not cluster.image:
-        raise InputError("cluster.image", None, "the trainer's image", "--image or --set cluster.image=... names it")
+        cause = "--image or --set cluster.image=... names it"
+        raise InputError("cluster.image", "not given", "the trainer's image", cause)
     if devices.strategy == "tpu":
         cause = "a TPU VM runs nightshift train itself, see infra/README.md"
         raise InputError("devices.strategy", "tpu", "one, mirrored or multi_worker", cause)

@@ -168,7 +168,7 @@ def test_vertex_knows_the_accelerators() -> None:
 @pytest.mark.parametrize(
     ("place", "overrides", "said"),
     [
-        ("kubernetes", ("cluster.image=''",), "cluster.image = None: expected the trainer's image"),
+        ("kubernetes", ("cluster.image=''",), "cluster.image = not given: expected the trainer's image"),
         ("vertex", (), "cluster.vertex.bucket = None: expected the bucket"),
         ("vertex", ("cluster.vertex.bucket=models",), "cluster.vertex.service_account = None: expected an e-mail"),
         ("kubernetes", ("devices.strategy=tpu",), "devices.strategy = tpu: expected one, mirrored or multi_worker"),
