@@ -1,5 +1,6 @@
 """Fixtures of all tests: a real Cloud Storage server on loopback, fake-gcs-server, started once a session."""
 
+import logging
 import socket
 import struct
 import subprocess
@@ -23,6 +24,17 @@ RESET = -1  # instead of a status: the connection breaks off without an answer
 
 # the method of a request -> None, or the status to answer and whether the request is carried out first
 Fault = Callable[[str], tuple[int, bool] | None]
+
+
+@pytest.fixture(autouse=True)
+def own_log() -> Iterator[None]:
+    """A command in the test's process sets the level and the handlers of our logger: the next test finds them unset."""
+    log = logging.getLogger("nightshift")
+    level, handlers, propagates = log.level, list(log.handlers), log.propagate
+    yield
+    log.setLevel(level)
+    log.handlers[:] = handlers
+    log.propagate = propagates
 
 
 @pytest.fixture(scope="session")
