@@ -15,11 +15,13 @@ import click
 
 from flows import console, shift
 from flows.command_pages import ManPage, configured
+from flows.importing import many_imports
 from flows.mistakes import Group
 from flows.models import models
 from flows.overlap import LeaseLost, Replaced, Skipped
 from flows.rendering import render
 from flows.report import report
+from flows.temporary_server import starting
 from model.interruption import EXIT_CODE, Interrupted
 from pipeline.errors import InputError
 from pipeline.storage import Conflict
@@ -71,21 +73,26 @@ def retrain(preset: str | None, file: Path | None, overrides: tuple[str, ...]) -
     Runs without a server; with PREFECT_API_URL set it reports to that one. While another night makes the same model
     this one does not run; --set night.overlap=wait or night.overlap=replace changes that.
     """
-    from flows.check import check
-    from flows.settings import configure, given
+    with starting() as server:
+        with many_imports():
+            from flows.check import check
+            from flows.settings import configure, given
 
-    fields = given(file, overrides)
-    config = configure(preset, fields)
-    check(config)  # before Prefect is imported and its server started, which takes a while
-    from flows.parameters import NO_PRESET
-    from flows.retrain import retrain as flow
-    from flows.server import ensure_server
-    from flows.stoppable import told_by_signals
-    from flows.summary import as_text
+        fields = given(file, overrides)
+        config = configure(preset, fields)
+        check(config)  # before Prefect is imported, which takes a while
+        with many_imports():
+            import fastapi.encoders  # noqa: F401 -- Prefect does later, when nobody waits for the server any more
+
+            from flows.parameters import NO_PRESET
+            from flows.retrain import retrain as flow
+            from flows.server import ensure_server
+            from flows.stoppable import told_by_signals
+            from flows.summary import as_text
 
     started = datetime.now(UTC).isoformat()
     with told_by_signals():
-        ensure_server()
+        ensure_server(server)
         night = cast("Night", flow(preset or NO_PRESET, fields))  # a state is raised as its reason
     click.echo("\n" + as_text(config, night, program=sys.argv[0]))
     if night.is_older_than(started):

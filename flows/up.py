@@ -117,7 +117,8 @@ def start_all(
 
 def wait_for_server(server: Started, url: str, log: Path) -> None:
     """Returns when the server answers; raises `OSError` where it ended or takes too long."""
-    from flows.server import STARTS_WITHIN, is_healthy
+    from flows.server import is_healthy
+    from flows.temporary_server import STARTS_WITHIN
 
     deadline = time.monotonic() + STARTS_WITHIN
     while not is_healthy(url):

@@ -80,7 +80,7 @@ def started(job: Job) -> Iterator[list[Worker]]:
         for index in range(job.devices.workers):
             out, errors = (Path(folder) / f"{index}.{kind}" for kind in ("out", "errors"))
             process = subprocess.Popen(
-                [sys.executable, "-m", "model.worker"],
+                [sys.executable, "-P", "-m", "model.worker"],
                 env=os.environ | {TF_CONFIG: described(addresses, index)},
                 stdin=subprocess.PIPE,
                 stdout=stack.enter_context(out.open("wb")),
