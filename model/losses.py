@@ -78,8 +78,7 @@ def in_chunks(
     def add(chunk: tf.Tensor, loss: tf.Tensor, at_features: Any, at_table: tf.Tensor) -> Any:
         part = parts[chunk]
         counts = part[:, -1:]
-        logits = tf.matmul(part, table, transpose_b=True)
-        losses, change = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(features=logits, labels=trues[chunk])
+        losses, change = with_change(tf.matmul(part, table, transpose_b=True), trues[chunk])
         # What does not count is left out of the products with `change`, and not by a pass over its V columns.
         return (
             chunk + 1,
@@ -92,3 +91,21 @@ def in_chunks(
     nothing = tf.constant(0.0), room, tf.zeros_like(table)
     _, loss, at_features, at_table = tf.while_loop(lambda chunk, *_: chunk < chunks, add, (0, *nothing))
     return loss, tf.reshape(at_features.stack(), [-1, width])[:tokens, :-1], at_table[:, :-1], at_table[:, -1]
+
+
+def with_change(logits: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Cross-entropy of each token, `[R]`, and its gradient at the logits `[R, V]`: the softmax, less 1 at the target.
+
+    With m the largest logit, the largest probability is exp(m) / sum(exp(logits)), which gives the logarithm of the
+    sum. TensorFlow's kernel that does all of this takes several times as long as the softmax's.
+    """
+    # The shape is known. But mixed precision looks no further than this operation, so the softmax stays float32: of a
+    # token that is nearly certain, the difference to 1 would be lost in 16 bits.
+    logits = tf.ensure_shape(logits, logits.shape)
+    shares = tf.nn.softmax(logits)
+    highest = tf.reduce_max(shares, axis=1)
+    places = tf.stack([tf.range(tf.size(targets)), targets], axis=1)
+    losses = tf.reduce_max(logits, axis=1) - tf.math.log(highest) - tf.gather_nd(logits, places)
+    with tf.control_dependencies([highest]):  # nobody reads the shares any more, so they are changed where they are
+        shares = tf.identity(shares)
+    return losses, tf.tensor_scatter_nd_sub(shares, places, tf.ones_like(highest))

@@ -123,7 +123,7 @@ def test_no_positions_have_the_shape_of_a_search(rows: int) -> None:
 
 def test_it_learns_to_write_backwards(share_learned: Callable[..., float]) -> None:
     config = ModelConfig(architecture="transformer", embedding_size=32, heads=2, feedforward_units=64)
-    assert share_learned(build_model(config, vocabulary=12, seed=1), backwards, rate=0.004) >= 0.9
+    assert share_learned(build_model(config, vocabulary=12, seed=1), backwards, rate=0.004) >= 0.8
 
 
 def backwards(chance: Generator, pairs: int) -> tuple[np.ndarray, np.ndarray]:
