@@ -43,6 +43,7 @@ from model.frames import frames_of
 from model.hypotheses import IMPOSSIBLE, State, Step
 from model.losses import cross_entropy
 from model.network import Memory, Network
+from model.rounded import Kernels, using
 from model.search import search
 from model.walk import sample
 from pipeline.errors import InputError
@@ -75,6 +76,11 @@ class Translator(tf.Module):  # type: ignore[misc]
         self._search = config.search
         self.target_tokenizer = tokenizer_of(pieces.target)
         self.source_tokenizer = self.target_tokenizer if pieces.are_shared else tokenizer_of(pieces.source)
+
+    def keep(self, kernels: Kernels) -> None:
+        """Keeps the rounded kernels, if there are any, in the place of its own."""
+        names = (weight.path for weight in self._model.value.trainable_variables)
+        self.weights = [kernels.made.get(name, weight) for name, weight in zip(names, self.weights, strict=True)]
 
     def translate(self, sentences: tf.Tensor) -> dict[str, tf.Tensor]:
         """Translates sentences; the score is the log-probability divided by the length penalty."""
@@ -239,10 +245,15 @@ def save(
     if config.model.has_attention:
         takes[translator.attend] = ("sentences",)
     # AutoGraph rewrites the source of all that is called, which takes longer than the rest; nothing here needs it.
-    signatures = {
-        method.__name__: tf.function(method, input_signature=[inputs[name] for name in names], autograph=False)
-        for method, names in takes.items()
-    }
+    kernels = Kernels(config.search.precision)
+    with using(kernels):
+        signatures = {
+            method.__name__: tf.function(
+                method, input_signature=[inputs[name] for name in names], autograph=False
+            ).get_concrete_function()
+            for method, names in takes.items()
+        }
+    translator.keep(kernels)
     signatures["serving_default"] = signatures["translate"]
     tf.saved_model.save(translator, str(partial), signatures=signatures)
     partial.rename(folder)

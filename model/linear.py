@@ -1,15 +1,19 @@
 """A kernel applied to the last axis of values of any rank."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
+from model.rounded import held, product
 
-def linear(values: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor | None = None) -> tf.Tensor:
-    """Multiplies each vector by a kernel, and adds a bias: `[..., I]` and `[I, O]` to `[..., O]`."""
+
+def linear(values: tf.Tensor, kernel: Any, bias: tf.Tensor | None = None) -> tf.Tensor:
+    """Multiplies each vector by a layer's kernel, and adds a bias: `[..., I]` and `[I, O]` to `[..., O]`."""
     width = kernel.shape[-1]
     flat = tf.reshape(values, [-1, values.shape[-1]])  # 2-D: oneDNN fails on [B, 1, S, I] x [I, O]
-    product = tf.matmul(flat, kernel)
-    shown = product if bias is None else tf.nn.bias_add(product, bias)  # which TensorFlow makes one kernel of
+    found = product(flat, held(kernel))
+    shown = found if bias is None else tf.nn.bias_add(found, bias)  # which TensorFlow makes one kernel of
     return tf.reshape(shown, tf.concat([tf.shape(values)[:-1], [width]], axis=0))
 
 

@@ -26,6 +26,7 @@ from model.config import ModelConfig
 from model.dropout import Dropout
 from model.frames import Frames
 from model.hypotheses import Shared
+from model.rounded import held, product
 from pipeline.vocabulary import BOS, PAD
 
 Memory = Any  # any nest of tensors whose first dimension is the sentence
@@ -162,7 +163,7 @@ class Network(keras.layers.Layer, ABC):  # type: ignore[misc]
     def logits(self, features: tf.Tensor) -> tf.Tensor:
         """Unnormalised log-probabilities of the next token: `[N, F]` to `[N, V]`."""
         table, bias = self.softmax
-        return tf.matmul(features, table, transpose_b=True) + bias
+        return product(features, table, is_transposed=True) + bias
 
     def read_sources(self, sources: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """A vector for each source position, `[B, S, E]`, and whether it is no padding, `[B, S]`."""
@@ -172,11 +173,11 @@ class Network(keras.layers.Layer, ABC):  # type: ignore[misc]
 
     def look_up(self, side: Side, tokens: tf.Tensor) -> tf.Tensor:
         """The tokens' vectors."""
-        return tf.gather(self.table_of(side), tokens)
+        return tf.cast(tf.gather(self.table_of(side), tokens), tf.float32)
 
     def table_of(self, side: Side) -> tf.Tensor:
         """A vector for each token, `[V, E]`, or `[U, E]`; frozen ones get no gradient."""
-        table = tf.convert_to_tensor(self.tables[side])
+        table = held(self.tables[side])
         frozen = self.frozen.get(self.tables[side].path)
         return table if frozen is None else tf.where(frozen[:, np.newaxis], tf.stop_gradient(table), table)
 

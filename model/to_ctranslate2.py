@@ -105,7 +105,8 @@ def weights_of(saved_model: Path, config: TrainConfig, pieces: Vocabularies) -> 
         )
     network = build_model(config.model, pieces.target.size, config.seed, pieces.source_size)
     names = [weight.path for weight in network.trainable_variables]
-    return {name: stored.get_tensor(VALUE.format(f"weights/{number}")) for number, name in enumerate(names)}
+    kept = (stored.get_tensor(VALUE.format(f"weights/{number}")) for number in range(len(names)))
+    return {name: weight.astype(np.float32) for name, weight in zip(names, kept, strict=True)}
 
 
 def spec_of(weights: Weights, config: ModelConfig) -> Any:

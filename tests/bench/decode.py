@@ -5,7 +5,8 @@
 The reference networks R and T of the training bench learn from Multi30k until they end their sentences, once, and their
 weights are then exported with the code as it is. 1,000 sentences of test_2016_flickr go through the SavedModel, raw
 text to raw text, 32 at a time and those of a length together; the closing token counts.
-All on one thread; of some rounds the quickest counts. NIGHTSHIFT_DATA names the folder in which multi30k/ lies.
+Kernels are float32, and once more bfloat16. All on one thread; of some rounds the quickest counts. NIGHTSHIFT_DATA
+names the folder in which multi30k/ lies.
 """
 
 import json
@@ -31,10 +32,11 @@ BATCH = 32
 ROUNDS = 3
 ALONE = 200  # sentences that are translated one by one
 SEARCHES = {"greedy": 1, "beam5": 5}
+PRECISIONS = {"float32": ".f32", "bfloat16": ""}  # how the figures of each are named
 WANTED = {"R": {"greedy": 2100, "beam5": 940}, "T": {"greedy": 3100, "beam5": 950}}
 
 
-def exported(network: str, beams: int) -> tuple[Any, Any]:
+def exported(network: str, beams: int, precision: str = "float32") -> tuple[Any, Any]:
     """The SavedModel of a trained reference network with a search, and the vocabularies of both sides."""
     import yaml
 
@@ -55,8 +57,8 @@ def exported(network: str, beams: int) -> tuple[Any, Any]:
     if learned is None:
         raise SystemExit(f"{FOLDER} holds no checkpoint of {network}; remove the folder")
     pieces = Vocabularies.read(vocabulary)
-    searching = config.train.search.model_copy(update={"beams": beams})
-    folder = FOLDER / "exported" / f"{network}-{beams}"
+    searching = config.train.search.model_copy(update={"beams": beams, "precision": precision})
+    folder = FOLDER / "exported" / f"{network}-{beams}-{precision}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     export.save(
         averaging.exported(learned.state),
@@ -68,15 +70,16 @@ def exported(network: str, beams: int) -> tuple[Any, Any]:
     return export.Exported.load(folder), pieces
 
 
-def speed(network: str, search: str) -> dict[str, float]:
+def speed(network: str, search: str, precision: str) -> dict[str, float]:
     """Translates in this process, on the core it is bound to."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     import numpy as np
     import tensorflow as tf
+    from sacrebleu import corpus_bleu
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    model, pieces = exported(network, SEARCHES[search])
+    model, pieces = exported(network, SEARCHES[search], precision)
     lines = (DATA / "test_2016_flickr.en").read_text(encoding="utf-8").splitlines()
     by_length = [lines[row] for row in np.argsort([len(ids) for ids in pieces.source.encode(lines)], kind="stable")]
     batches = [by_length[first : first + BATCH] for first in range(0, len(lines), BATCH)]
@@ -92,7 +95,14 @@ def speed(network: str, search: str) -> dict[str, float]:
         model.translate([line])
         waits.append(1000 * (time.perf_counter() - started))
     tokens = sum(len(ids) + 1 for ids in pieces.target.encode(answers))
-    return {"tokens": tokens / min(seconds), "p50": float(np.median(waits)), "p99": float(np.percentile(waits, 99))}
+    references = (DATA / "test_2016_flickr.de").read_text(encoding="utf-8").splitlines()
+    given = dict(zip(by_length, answers, strict=True))
+    return {
+        "tokens": tokens / min(seconds),
+        "bleu": corpus_bleu([given[line] for line in lines], [references]).score,
+        "p50": float(np.median(waits)),
+        "p99": float(np.percentile(waits, 99)),
+    }
 
 
 def main() -> None:
@@ -104,16 +114,21 @@ def main() -> None:
         raise SystemExit(f"{DATA} is not there: NIGHTSHIFT_DATA names the folder that holds multi30k/")
     figures: dict[str, float] = {}
     meanings: dict[str, str] = {}
+
+    def note(key: str, figure: float, meaning: str) -> None:
+        figures[f"decode.{key}"], meanings[f"decode.{key}"] = figure, meaning
+
     for network, wanted in WANTED.items():
         for search, least in wanted.items():
-            output = measure([sys.executable, "-m", "tests.bench.decode", network, search]).output
-            found = json.loads(output.splitlines()[-1])
-            key = f"decode.{network}.{search}.tokens_per_cpu_s"
-            figures[key], meanings[key] = found["tokens"], f"output tokens for each CPU second; wanted: {least:,}"
-            if (network, search) == ("T", "beam5"):
-                for part in ("p50", "p99"):
-                    key = f"decode.latency_ms.{part}"
-                    figures[key], meanings[key] = found[part], "one sentence alone through the SavedModel, T, beam 5"
+            for precision, key in PRECISIONS.items():
+                command = [sys.executable, "-m", "tests.bench.decode", network, search, precision]
+                found = json.loads(measure(command).output.splitlines()[-1])
+                name = f"{network}.{search}{key}"
+                note(f"{name}.tokens_per_cpu_s", found["tokens"], f"output tokens a CPU second, {precision}; {least:,}")
+                note(f"{name}.bleu", found["bleu"], "sacreBLEU of what it wrote")
+                if (network, search, key) == ("T", "beam5", ""):
+                    for part in ("p50", "p99"):
+                        note(f"latency_ms.{part}", found[part], f"one sentence alone, T, beam 5, {precision}")
     show("decode: the speed of translating", figures, meanings)
     merge(figures)
 
