@@ -1,22 +1,19 @@
 """A registry with two small models of first weights, a Prefect server with a worker, a browser to look at pages."""
 
-import json
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
+
+from tests.harness.browser import Browser
+from tests.harness.listening import listening
+from tests.harness.prefect_server import POOL, Asking, Prefect, marked
+from tests.harness.waiting import until
 
 NAME = "tiny"
 WORDS = "rain snow wind fog hail sun heat frost"
@@ -64,57 +61,6 @@ def registry(two_versions: Path, tmp_path: Path) -> Path:
     return shutil.copytree(two_versions, tmp_path / "registry")
 
 
-class Browser:
-    """A page in headless Chromium, moved by its DevTools protocol.
-
-    Args:
-        folder: for its profile.
-    """
-
-    def __init__(self, program: str, folder: Path) -> None:
-        from websockets.sync.client import connect
-
-        options = "--headless --no-sandbox --disable-gpu --disable-background-networking --no-first-run --disable-sync"
-        command = [program, *options.split(), "--remote-debugging-port=0", f"--user-data-dir={folder}", "about:blank"]
-        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        self.process = subprocess.Popen([*command, "--window-size=1000,900"], **quiet)
-        port = until(lambda: (folder / "DevToolsActivePort").read_text().splitlines()[0])
-        pages = until(lambda: json.loads(fetch(f"http://127.0.0.1:{port}/json/list")))
-        address = next(page["webSocketDebuggerUrl"] for page in pages if page["type"] == "page")
-        self.socket = connect(address, max_size=None)
-        self.numbers = count(1)
-
-    def do(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Sends a command and waits for its answer."""
-        number = next(self.numbers)
-        self.socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
-        while True:
-            told: dict[str, Any] = json.loads(self.socket.recv(timeout=60))
-            if told.get("id") == number:
-                assert "error" not in told, told
-                return told["result"]
-
-    def see(self, expression: str) -> Any:
-        """The value of an expression in the page."""
-        found = self.do("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
-        assert "exceptionDetails" not in found, found
-        return found["result"].get("value")
-
-    def point_at(self, selector: str) -> None:
-        """Moves the mouse over an element."""
-        box = self.see(
-            f"(r => [r.x + r.width / 2, r.y + r.height / 2])(document.querySelector({selector!r})"
-            ".getBoundingClientRect())"
-        )
-        self.do("Input.dispatchMouseEvent", type="mouseMoved", x=box[0], y=box[1])
-
-    def close(self) -> None:
-        """Ends it."""
-        self.socket.close()
-        self.process.terminate()
-        self.process.wait(timeout=20)
-
-
 @pytest.fixture
 def browser(tmp_path: Path) -> Iterator[Browser]:
     program = shutil.which("chromium") or shutil.which("google-chrome")
@@ -125,61 +71,10 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
     browser.close()
 
 
-class Client(requests.Session):
-    """Asks a service by its paths."""
-
-    def __init__(self, home: str) -> None:
-        super().__init__()
-        self.home = home
-        self.trust_env = False
-
-    def request(self, method: str, path: str, **more: Any) -> requests.Response:
-        return super().request(method, self.home + path, timeout=60, **more)
-
-
-@contextmanager
-def listening(app: Any) -> Iterator[Client]:
-    """An application behind a real port for as long as the block runs."""
-    import uvicorn
-
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
-    with socket.create_server(("127.0.0.1", 0)) as port:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [port]})
-        thread.start()
-        try:
-            until(lambda: server.started)
-            with Client(f"http://127.0.0.1:{port.getsockname()[1]}") as client:
-                yield client
-        finally:
-            server.should_exit = True
-            thread.join(timeout=30)
-
-
 @pytest.fixture(scope="session")
 def serving() -> Any:
     """`listening`, for tests."""
     return listening
-
-
-def fetch(address: str) -> str:
-    """What a server on this machine says."""
-    import urllib.request
-
-    with urllib.request.urlopen(address, timeout=20) as answer:
-        return answer.read().decode()
-
-
-def until(look: Any, seconds: float = 60) -> Any:
-    """What a function gives as soon as it gives something true."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            if found := look():
-                return found
-        except (OSError, IndexError, ValueError):
-            pass
-        assert time.monotonic() < deadline, look
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="session")
@@ -195,7 +90,6 @@ def wait_until() -> Any:
 
 
 NIGHTSHIFT = str(Path(sys.executable).with_name("nightshift"))
-PREFECT = str(Path(sys.executable).with_name("prefect"))
 TINY_NIGHT = [
     "corpus.train=[{kind: weather, pairs: 1500}]",
     "clean.hold_out={dev: 50, test: 50}",
@@ -295,137 +189,6 @@ def outputs(tiny: list[str]) -> Any:
         return {stage.name: config.find(stage, *inputs_of(stage, config)) for stage in STAGES}
 
     return of
-
-
-POOL = "nights"
-MARK = "NIGHTSHIFT_TESTS"  # a variable by which all that a server and its worker started is found
-FINAL = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-
-
-class Asking:
-    """Asks a Prefect server as its UI does.
-
-    Args:
-        ui: its address.
-    """
-
-    def __init__(self, ui: str) -> None:
-        self.ui = ui
-        self.url = f"{ui}/api"
-
-    def ask(self, path: str, body: Any = None) -> Any:
-        """What the server answers; a body is sent by POST. It is asked again while its SQLite is locked."""
-
-        def look() -> list[requests.Response]:
-            answer = requests.request("GET" if body is None else "POST", f"{self.url}/{path}", json=body, timeout=60)
-            return [] if answer.status_code == requests.codes.service_unavailable else [answer]
-
-        (answer,) = until(look)
-        assert answer.ok, answer.text
-        return answer.json() if answer.content else None
-
-    def post(self, path: str, body: Any) -> requests.Response:
-        """The server's answer, whatever it is."""
-        return requests.post(f"{self.url}/{path}", json=body, timeout=60)
-
-    def trigger(self, deployment: str, **parameters: Any) -> str:
-        """Asks for a run of `retrain/nightly`, as the UI's button does; gives its id."""
-        number = self.ask(f"deployments/name/{deployment}")["id"]
-        return str(self.ask(f"deployments/{number}/create_flow_run", {"parameters": parameters})["id"])
-
-    def cancel(self, run: str) -> None:
-        """Asks for a run's end, as the UI's button does."""
-        self.ask(f"flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
-
-    def wait(self, run: str, states: tuple[str, ...] = FINAL, seconds: float = 300) -> dict[str, Any]:
-        """The run as soon as it is in one of some states."""
-
-        def look() -> Any:
-            found = self.ask(f"flow_runs/{run}")
-            return found if found["state_type"] in states else None
-
-        found: dict[str, Any] = until(look, seconds)
-        return found
-
-    def of(self, run: str, what: str) -> list[dict[str, Any]]:
-        """The `artifacts`, `task_runs` or `logs` of a run, the oldest first."""
-        sort = {"artifacts": "ID_DESC", "task_runs": "EXPECTED_START_TIME_ASC", "logs": "TIMESTAMP_ASC"}[what]
-        if what == "logs":
-            asked: dict[str, Any] = {"logs": {"flow_run_id": {"any_": [run]}}}
-        else:
-            asked = {"flow_runs": {"id": {"any_": [run]}}}
-        found: list[dict[str, Any]] = self.ask(f"{what}/filter", asked | {"sort": sort})
-        return sorted(found, key=lambda one: one["created"])
-
-
-class Prefect(Asking):
-    """A real Prefect server with its UI, and its worker once a test asks for that.
-
-    Args:
-        folder: for its database and for what its processes print.
-        environment: of its processes.
-    """
-
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = str(probe.getsockname()[1])
-        self.folder = folder
-        super().__init__(f"http://127.0.0.1:{port}")
-        # What starts a server or asks one in a test takes this environment; tests may put more into it.
-        self.environment = environment | {"PREFECT_HOME": str(folder), "PREFECT_API_URL": self.url}
-        self.environment |= {"PREFECT_WORKER_QUERY_SECONDS": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}
-        self.environment |= {"DO_NOT_TRACK": "1", MARK: str(folder)}
-        self.processes: list[subprocess.Popen[bytes]] = []
-        self.start("server", "server", "start", "--host", "127.0.0.1", "--port", port)
-        until(lambda: fetch(f"{self.url}/health"), seconds=180)
-
-    def start(self, name: str, *arguments: str) -> None:
-        """Starts a process of Prefect's that prints into a file."""
-        with (self.folder / f"{name}.log").open("wb") as printed:
-            given: dict[str, Any] = {"stdout": printed, "stderr": subprocess.STDOUT, "cwd": self.folder}
-            command = [PREFECT, "--no-prompt", *arguments]
-            self.processes.append(subprocess.Popen(command, env=self.environment, start_new_session=True, **given))
-
-    def run(self, *arguments: str, **more: Any) -> str:
-        """What a command of Prefect's prints, which is to succeed."""
-        given = {"env": self.environment, "capture_output": True, "text": True, "timeout": 200} | more
-        done = subprocess.run([PREFECT, "--no-prompt", *arguments], check=False, **given)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return str(done.stdout)
-
-    def start_another(self, name: str) -> subprocess.Popen[bytes]:
-        """Starts a worker with a pool and a deployment `retrain/NAME` of its own, which like it may be killed."""
-        pool = self.ask(f"work_pools/{POOL}")
-        self.ask("work_pools/", {key: pool[key] for key in ("type", "base_job_template")} | {"name": name})
-        nightly = self.ask("deployments/name/retrain/nightly")
-        kept = ("flow_id", "entrypoint", "pull_steps", "parameters", "parameter_openapi_schema", "job_variables")
-        place = {"name": name, "work_pool_name": name, "work_queue_name": nightly["work_queue_name"]}
-        self.ask("deployments/", {key: nightly[key] for key in kept} | place)
-        self.start(name, "worker", "start", "--pool", name)
-        return self.processes[-1]
-
-    def close(self) -> None:
-        """Ends all that it started for good, runs too, which have sessions of their own."""
-        for process in self.processes:
-            process.terminate()
-        deadline = time.monotonic() + 10
-        while (left := marked(f"{MARK}={self.folder}")) and time.monotonic() < deadline:
-            time.sleep(0.1)
-        for pid in left:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        for process in self.processes:
-            process.wait(timeout=20)
-
-
-def marked(mark: str) -> list[int]:
-    """The processes that have a variable in their environment."""
-    found = []
-    for place in Path("/proc").glob("[0-9]*/environ"):
-        with suppress(OSError):
-            if mark.encode() in place.read_bytes().split(b"\0"):
-                found.append(int(place.parent.name))
-    return found
 
 
 @pytest.fixture(scope="session")
