@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 SUITE ?= flow
+PROCESSES ?= 2
 MANIFESTS = $(filter-out %/kustomization.yaml,$(wildcard infra/k8s/*.yaml))
 
 .PHONY: help setup demo test check bench lock
 
 help:
 	@echo "make demo         retrain a model on the embedded weather corpus and promote it"
-	@echo "make test         run the tests"
+	@echo "make test         run the tests: PROCESSES=2 at a time"
 	@echo "make check        lint, format, types, import contracts; images, cluster and cloud descriptions"
 	@echo "make bench        run a benchmark suite: SUITE=flow, data, train, decode, serve or quality"
 	@echo "make lock         resolve the dependencies anew"
@@ -37,7 +38,7 @@ demo: setup
 	@$(BIN)/nightshift retrain --preset weather
 
 test: setup
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadgroup
 
 check: setup
 	@$(BIN)/ruff check .

@@ -26,6 +26,13 @@ RESET = -1  # instead of a status: the connection breaks off without an answer
 Fault = Callable[[str], tuple[int, bool] | None]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Says which tests `make test` runs in one process, as they share what takes long to make: a file, or all flows."""
+    for item in items:
+        place = item.path.relative_to(Path(__file__).parent)
+        item.add_marker(pytest.mark.xdist_group("flows" if place.parts[0] == "flows" else str(place)))
+
+
 @pytest.fixture(autouse=True)
 def own_log() -> Iterator[None]:
     """A command in the test's process sets the level and the handlers of our logger: the next test finds them unset."""
