@@ -78,14 +78,14 @@ def find_deployments(url: str | None, config: DeploymentsConfig) -> Iterator[Fin
 
 
 def fetch(url: str) -> bytes:
-    """What a server says, with the key that the environment has for it."""
+    """What a server says, with the key that the environment has for it, and that no other server is shown."""
     from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_KEY
 
     request = urllib.request.Request(url)  # noqa: S310 -- the address is the user's own
     if key := PREFECT_API_KEY.value():
-        request.add_header("Authorization", f"Bearer {shown(key)}")
+        request.add_unredirected_header("Authorization", f"Bearer {shown(key)}")
     elif pair := PREFECT_API_AUTH_STRING.value():
-        request.add_header("Authorization", f"Basic {b64encode(shown(pair).encode()).decode()}")
+        request.add_unredirected_header("Authorization", f"Basic {b64encode(shown(pair).encode()).decode()}")
     with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
         data: bytes = answer.read()
     return data

@@ -8,7 +8,7 @@ from threading import Thread
 import pytest
 from prefect.settings import PREFECT_API_KEY, temporary_settings
 
-from flows.checks.clocks import find_deployments, find_prefect, skew_of
+from flows.checks.clocks import fetch, find_deployments, find_prefect, skew_of
 from flows.checks.rights import NEEDED, READ, find_bucket, find_rights
 from flows.deployments import DeploymentsConfig
 from flows.settings import load
@@ -26,7 +26,10 @@ def server():
                 shown.append(self.headers.get("Authorization"))
                 found = next((answers[path] for path in answers if path in self.path), 404)
                 data = b"" if isinstance(found, int) else json.dumps(found).encode()
-                self.send_response(found if isinstance(found, int) else 200)
+                goes_on = isinstance(found, str) and found.startswith("http")
+                self.send_response(found if isinstance(found, int) else 302 if goes_on else 200)
+                if goes_on:
+                    self.send_header("Location", found)
                 self.send_header("Content-Length", str(len(data)))
                 self.send_header("Content-Type", "application/json")
                 self.end_headers()
@@ -128,3 +131,14 @@ def test_parts_of_a_night_are_deployments_of_the_server(server):
     assert found[0].said.endswith("(nightshift deploy makes some)")
     assert states(find_deployments(None, config)) == [("wrong", "deployments.prepare"), ("wrong", "deployments.train")]
     assert list(find_deployments(None, DeploymentsConfig())) == []
+
+
+def test_the_key_is_shown_to_no_server_that_another_one_names(server):
+    with (
+        server({"/version": "3.8.8"}) as (other, shown_there),
+        server({"/version": f"{other}/version"}) as (address, shown),
+        temporary_settings({PREFECT_API_KEY: "planted"}),
+    ):
+        assert fetch(f"{address}/version") == b'"3.8.8"'
+    assert shown == ["Bearer planted"]
+    assert shown_there == [None]
