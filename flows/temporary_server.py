@@ -31,11 +31,13 @@ class TemporaryServer(NamedTuple):
 
     Args:
         process: the server's.
+        guard: ends it when its input ends.
         url: address of its API.
         printed: what it says, in a file without a name.
     """
 
     process: "subprocess.Popen[bytes]"
+    guard: "subprocess.Popen[bytes]"
     url: str
     printed: IO[bytes]
 
@@ -57,6 +59,12 @@ class TemporaryServer(NamedTuple):
         said = redacted(self.printed.read().decode(errors="replace"))  # it may quote the address of its database
         return f"exit code {self.process.poll()}: {said}"
 
+    def end(self) -> None:
+        """Ends it, as the end of the run does."""
+        self.guard.communicate()
+        self.process.wait()
+        self.printed.close()
+
 
 @contextmanager
 def starting() -> Iterator[TemporaryServer]:
@@ -74,13 +82,14 @@ def starting() -> Iterator[TemporaryServer]:
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
-    guard = ["/bin/sh", "-c", GUARD, "guard", str(process.pid)]
-    subprocess.Popen(guard, stdin=subprocess.PIPE, start_new_session=True)  # noqa: S603
+    guard = subprocess.Popen(  # noqa: S603
+        ["/bin/sh", "-c", GUARD, "guard", str(process.pid)], stdin=subprocess.PIPE, start_new_session=True
+    )
+    server = TemporaryServer(process, guard, f"http://{HOST}:{port}/api", printed)
     try:
-        yield TemporaryServer(process, f"http://{HOST}:{port}/api", printed)
+        yield server
     except BaseException:
-        process.kill()
-        process.wait()
+        server.end()
         raise
 
 

@@ -95,6 +95,8 @@ def all_of(vocabulary: Vocabulary) -> list[str]:
 def weights_of(saved_model: Path, config: TrainConfig, pieces: Vocabularies) -> Weights:
     """The weights of an exported model by their names; it keeps them in the order of the network's variables.
 
+    Those that it keeps in 16 bits are float32 again, as far as they were.
+
     Raises:
         InputError: its sources are frames.
     """
