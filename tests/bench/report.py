@@ -19,8 +19,13 @@ def show(title: str, figures: dict[str, float], meanings: dict[str, str]) -> Non
     Console().print(table)
 
 
+def read() -> dict[str, float]:
+    """All figures that were ever measured here."""
+    found: dict[str, float] = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
+    return found
+
+
 def merge(figures: dict[str, float]) -> None:
     """Adds the figures to those of other suites; a name that is there already gets the new figure."""
-    known = json.loads(FIGURES.read_text(encoding="utf-8")) if FIGURES.exists() else {}
     FIGURES.parent.mkdir(parents=True, exist_ok=True)
-    FIGURES.write_text(json.dumps(dict(sorted((known | figures).items())), indent=2) + "\n", encoding="utf-8")
+    FIGURES.write_text(json.dumps(dict(sorted((read() | figures).items())), indent=2) + "\n", encoding="utf-8")
