@@ -70,7 +70,7 @@ def convert(
     spec.optimize(quantization=None if quantization == "float32" else quantization)
     spec.save(str(folder))
     pieces.write(folder)
-    known = {"unicode_form": form, "search": config.search.model_dump(), "longest": PLACES}
+    known = {"unicode_form": form, "search": config.search.model_dump(exclude={"precision"}), "longest": PLACES}
     (folder / "nightshift.json").write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
 
 

@@ -75,7 +75,7 @@ def test_no_server_outlives_a_killed_run(tmp_path, environment, options):
     run = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
     assert run.stderr.readline().startswith("ingest")
     started = children(run.pid)
-    assert any(b"prefect" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in started)
+    assert any(b"temporary_server" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in started)
     run.kill()
     run.wait()
     run.stderr.close()
