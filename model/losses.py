@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from model.normalizer import normalizer
 from pipeline.vocabulary import PAD
 
 CHUNK_BYTES = 1 << 25  # of logits at a time: all of a batch would be written and read again from main memory
@@ -96,16 +97,15 @@ def in_chunks(
 def with_change(logits: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Cross-entropy of each token, `[R]`, and its gradient at the logits `[R, V]`: the softmax, less 1 at the target.
 
-    With m the largest logit, the largest probability is exp(m) / sum(exp(logits)), which gives the logarithm of the
-    sum. TensorFlow's kernel that does all of this takes several times as long as the softmax's.
+    TensorFlow's kernel that does all of this takes several times as long as the softmax's.
     """
     # The shape is known. But mixed precision looks no further than this operation, so the softmax stays float32: of a
     # token that is nearly certain, the difference to 1 would be lost in 16 bits.
     logits = tf.ensure_shape(logits, logits.shape)
     shares = tf.nn.softmax(logits)
-    highest = tf.reduce_max(shares, axis=1)
+    divisor = normalizer(logits, shares)[:, 0]
     places = tf.stack([tf.range(tf.size(targets)), targets], axis=1)
-    losses = tf.reduce_max(logits, axis=1) - tf.math.log(highest) - tf.gather_nd(logits, places)
-    with tf.control_dependencies([highest]):  # nobody reads the shares any more, so they are changed where they are
+    losses = divisor - tf.gather_nd(logits, places)
+    with tf.control_dependencies([divisor]):  # nobody reads the shares any more, so they are changed where they are
         shares = tf.identity(shares)
-    return losses, tf.tensor_scatter_nd_sub(shares, places, tf.ones_like(highest))
+    return losses, tf.tensor_scatter_nd_sub(shares, places, tf.ones_like(losses))
