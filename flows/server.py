@@ -1,14 +1,18 @@
 """The Prefect server that a run talks to."""
 
 import os
+import time
 import urllib.error
 import urllib.request
+from typing import Final
 
 from prefect.context import refresh_global_settings_context
 from prefect.settings import PREFECT_API_URL
 
-from flows.temporary_server import TemporaryServer
+from flows.temporary_server import STARTS_WITHIN, TemporaryServer
 from pipeline.errors import InputError
+
+LOOKS_EVERY: Final = 0.05  # seconds
 
 
 def ensure_server(temporary: TemporaryServer) -> None:
@@ -21,8 +25,17 @@ def ensure_server(temporary: TemporaryServer) -> None:
     if PREFECT_API_URL.value():
         check_server()
         return
-    temporary.wait()
+    wait_for(temporary)
     use_server(temporary.url)
+
+
+def wait_for(temporary: TemporaryServer) -> None:
+    """Returns when the server answers; raises `RuntimeError` with what it printed where it ended or takes too long."""
+    deadline = time.monotonic() + STARTS_WITHIN
+    while not is_healthy(temporary.url):
+        if temporary.process.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"Prefect's temporary server does not answer, {temporary.reason()}")
+        time.sleep(LOOKS_EVERY)
 
 
 def check_server() -> str:

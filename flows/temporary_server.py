@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Final, NamedTuple
@@ -19,7 +18,6 @@ from typing import IO, Final, NamedTuple
 from flows.importing import many_imports
 
 STARTS_WITHIN: Final = 180.0  # seconds; the first start on a machine creates Prefect's database
-LOOKS_EVERY: Final = 0.05  # seconds
 HOST: Final = "127.0.0.1"
 
 # Waits for the end of its input, which comes when the run has ended in whatever way, and then ends the server.
@@ -40,16 +38,6 @@ class TemporaryServer(NamedTuple):
     guard: "subprocess.Popen[bytes]"
     url: str
     printed: IO[bytes]
-
-    def wait(self) -> None:
-        """Returns when it answers; raises `RuntimeError` with what it printed where it ended or takes too long."""
-        from flows.server import is_healthy
-
-        deadline = time.monotonic() + STARTS_WITHIN
-        while not is_healthy(self.url):
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"Prefect's temporary server does not answer, {self.reason()}")
-            time.sleep(LOOKS_EVERY)
 
     def reason(self) -> str:
         """How it ended, if it did, and what it printed."""

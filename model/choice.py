@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from model.blocks import largest
 from model.hypotheses import IMPOSSIBLE
-from model.normalizer import normalizer
 from pipeline.vocabulary import EOS
 
 FIRST = EOS  # the tokens before it stand neither for text nor for the end
@@ -23,11 +22,21 @@ def most_probable(logits: tf.Tensor, count: tf.Tensor | int) -> tuple[tf.Tensor,
     columns = tf.shape(logits)[1] - FIRST
     best, tokens = largest(logits, tf.minimum(count, columns), FIRST)
     missing = [[0, 0], [0, tf.maximum(0, count - columns)]]
-    gains = tf.maximum(best - normalizer(logits, tf.nn.softmax(logits)), IMPOSSIBLE)
+    gains = tf.maximum(best - normalizer(logits), IMPOSSIBLE)
     return tf.pad(gains, missing, constant_values=IMPOSSIBLE), tf.pad(tokens, missing)
 
 
 def log_probabilities(logits: tf.Tensor) -> tf.Tensor:
     """Those of all tokens, `[N, V]`."""
-    gains = logits - normalizer(logits, tf.nn.softmax(logits))
+    gains = logits - normalizer(logits)
     return tf.where(tf.range(tf.shape(logits)[1]) < FIRST, IMPOSSIBLE, gains)
+
+
+def normalizer(logits: tf.Tensor) -> tf.Tensor:
+    """log(sum(exp(logits))) of each row, `[N, 1]`, which is what its softmax divides by.
+
+    With m the largest logit, the largest probability is exp(m) / sum(exp(logits)). The softmax is one kernel that looks
+    at each row while it is in the cache; TensorFlow's own `reduce_logsumexp` passes over all rows three times.
+    """
+    highest = tf.reduce_max(logits, axis=1, keepdims=True)
+    return highest - tf.math.log(tf.reduce_max(tf.nn.softmax(logits), axis=1, keepdims=True))

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from model.attention import AdditiveAttention, Memory, average, compare
 from model.gradients import with_gradient
-from model.recurrent import Cell, State, array, delayed, gate_gradient, masked, weight_gradient, write
+from model.recurrent import Cell, State, arrays, delayed, masked, weight_gradient, write
 
 
 class FedState(NamedTuple):
@@ -49,54 +49,52 @@ def run(
         projected, recurrent, query_kernel, vector, values, keys, *others = given
         first = FedState(tuple(others[:-1]), others[-1])
         steps = tf.shape(projected)[0]
-        inputs = array(steps).unstack(projected)
+        keeps = cell.keeps if learns else 0
 
         def ahead(step: tf.Tensor, state: FedState, kept: Any) -> Any:
             product = tf.matmul(masked(tf.concat([state.context, state.cell[0]], axis=1), mask), recurrent)
-            after = cell.gate(inputs.read(step), product, state.cell)
+            after, known = cell.gate(projected[step], product, state.cell)
             query = tf.matmul(after[0], query_kernel)
             weights = compare(query, keys, memory.hidden, vector)
             state = FedState(after, average(weights, values))
-            return step + 1, state, write(kept, step, (product, query, weights, state.context, *after))
+            return step + 1, state, write(kept, step, (query, weights, state.context, *after, *known[:keeps]))
 
-        kept = tuple(array(steps) for _ in range(4 + cell.states))
+        kept = arrays(steps, 3 + cell.states + keeps)
         *_, kept = tf.while_loop(lambda step, *_: step < steps, ahead, (0, first, kept))
-        products, queries, weights, contexts, *states = kept
+        queries, weights, contexts, *rooms = kept
         seen = contexts.stack()
-        passed = [room.stack() for room in states]
+        passed = [room.stack() for room in rooms[: cell.states]]
+        known = rooms[cell.states :]
 
         def backward(*gradients: tf.Tensor) -> list[tf.Tensor]:
-            at_shown, at_seen = (array(steps).unstack(gradient) for gradient in gradients)
+            at_shown, at_seen = gradients
             earlier = [delayed(start, part) for start, part in zip(first.cell, passed, strict=True)]
-            before = [array(steps).unstack(part) for part in earlier]
 
             def back(step: tf.Tensor, later: FedState, sums: Any, kept: Any) -> Any:
-                at_context = later.context + at_seen.read(step)
+                at_context = later.context + at_seen[step]
                 with tf.GradientTape() as tape:
                     query = queries.read(step)
                     tape.watch((query, keys, vector))
                     looked = compare(query, keys, memory.hidden, vector)
                 at_weights = tf.linalg.matvec(values, at_context)  # [B, S]
                 at_query, *more = tape.gradient(looked, (query, keys, vector), at_weights)
-                at_state = later.cell[0] + at_shown.read(step) + tf.matmul(at_query, query_kernel, transpose_b=True)
-                at_cell, at_input, at_product = gate_gradient(
-                    cell,
-                    inputs.read(step),
-                    products.read(step),
-                    tuple(part.read(step) for part in before),
-                    (at_state, *later.cell[1:]),
-                )
+                at_state = later.cell[0] + at_shown[step] + tf.matmul(at_query, query_kernel, transpose_b=True)
+                of_step = tuple(room.read(step) for room in known)
+                before = tuple(part[step] for part in earlier)
+                at_input, at_cell = cell.back(of_step, before, (at_state, *later.cell[1:]))
+                at_product = cell.at_product(at_input, of_step)
                 fed = masked(tf.matmul(at_product, recurrent, transpose_b=True), mask)
                 fed_context, fed_state = tf.split(fed, [values.shape[2], cell.units], axis=1)
                 later = FedState((at_cell[0] + fed_state, *at_cell[1:]), fed_context)
                 sums = tuple(total + part for total, part in zip(sums, more, strict=True))
-                return step - 1, later, sums, write(kept, step, (at_input, at_product, at_query, at_context))
+                return step - 1, later, sums, write(kept, step, (at_input, at_query, at_context))
 
             zeros = tf.nest.map_structure(tf.zeros_like, (first, (keys, vector)))
             _, at_first, sums, kept = tf.while_loop(
-                lambda step, *_: step >= 0, back, (steps - 1, *zeros, tuple(array(steps) for _ in range(4)))
+                lambda step, *_: step >= 0, back, (steps - 1, *zeros, arrays(steps, 3))
             )
-            at_inputs, at_products, at_queries, at_contexts = (room.stack() for room in kept)
+            at_inputs, at_queries, at_contexts = (room.stack() for room in kept)
+            at_products = cell.at_product(at_inputs, tuple(room.stack() for room in known))
             fed = masked(tf.concat([delayed(first.context, seen), earlier[0]], axis=2), mask)  # [T, B, M + H]
             at_values = tf.matmul(
                 tf.transpose(weights.stack(), [1, 2, 0]), tf.transpose(at_contexts, [1, 0, 2])

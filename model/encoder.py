@@ -12,6 +12,7 @@ import tensorflow as tf
 from model import recurrent
 from model.config import ModelConfig
 from model.dropout import Dropout, drop, inside, mask
+from model.gradients import with_gradient
 from model.recurrent import State
 
 
@@ -53,7 +54,7 @@ class RecurrentEncoder(keras.layers.Layer):  # type: ignore[misc]
             ends += [[tf.gather_nd(part, last) for part in states] for states in runs]
             shown = [states[0] for states in runs]
             if len(shown) > 1:
-                shown[1] = reverse(shown[1], lengths)
+                shown[1] = reverse(shown[1], lengths, learns=dropout is not None)
             above = tf.concat(shown, axis=2)
             values = values + above if number else above
         return values, tuple(tf.concat(parts, axis=1) for parts in zip(*ends, strict=True))
@@ -65,10 +66,21 @@ class RecurrentEncoder(keras.layers.Layer):  # type: ignore[misc]
         sentences = tf.size(lengths)
         held = mask([sentences, cell.units], dropout, place) if self.is_variational else None
         # Reversing each sentence within its own length keeps the padding last in both directions.
-        projected = cell.project(below if place == 1 else reverse(below, lengths))
-        return recurrent.run(cell, projected, cell.zero_state(sentences), learns=dropout is not None, mask=held)
+        learns = dropout is not None
+        projected = cell.project(below if place == 1 else reverse(below, lengths, learns=learns))
+        return recurrent.run(cell, projected, cell.zero_state(sentences), learns=learns, mask=held)
 
 
-def reverse(values: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-    """Each sentence the other way round, its padding staying at the end: `[S, B, I]`."""
-    return tf.reverse_sequence(values, lengths, seq_axis=0, batch_axis=1)
+def reverse(values: tf.Tensor, lengths: tf.Tensor, *, learns: bool) -> tf.Tensor:
+    """Each sentence the other way round, its padding staying at the end: `[S, B, I]`.
+
+    To turn round is its own gradient. TensorFlow's kernel for it goes value by value, this one copies whole vectors.
+    """
+    steps, sentences, width = tf.shape(values)[0], tf.shape(values)[1], values.shape[2]
+    step = tf.range(steps)[:, tf.newaxis]
+    places = tf.where(step < lengths, lengths - 1 - step, step) * sentences + tf.range(sentences)  # [S, B]
+
+    def turned(values: tf.Tensor) -> tf.Tensor:
+        return tf.gather(tf.reshape(values, [-1, width]), places)  # of [S * B, I]
+
+    return with_gradient(lambda values: (turned(values), turned), values, learns=learns)

@@ -5,11 +5,12 @@ Letters: N tokens, F width of what the softmax sees, V tokens of the vocabulary,
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from model.normalizer import normalizer
 from pipeline.vocabulary import PAD
 
+LEAST = np.finfo(np.float32).tiny  # a true token of a smaller probability, or none, costs 87 nats all the same
 CHUNK_BYTES = 1 << 25  # of logits at a time: all of a batch would be written and read again from main memory
 
 
@@ -103,9 +104,8 @@ def with_change(logits: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Te
     # token that is nearly certain, the difference to 1 would be lost in 16 bits.
     logits = tf.ensure_shape(logits, logits.shape)
     shares = tf.nn.softmax(logits)
-    divisor = normalizer(logits, shares)[:, 0]
     places = tf.stack([tf.range(tf.size(targets)), targets], axis=1)
-    losses = divisor - tf.gather_nd(logits, places)
-    with tf.control_dependencies([divisor]):  # nobody reads the shares any more, so they are changed where they are
+    losses = -tf.math.log(tf.gather_nd(shares, places) + LEAST)
+    with tf.control_dependencies([losses]):  # nobody reads the shares any more, so they are changed where they are
         shares = tf.identity(shares)
     return losses, tf.tensor_scatter_nd_sub(shares, places, tf.ones_like(losses))

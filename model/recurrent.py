@@ -19,6 +19,7 @@ from model.gradients import with_gradient
 from model.linear import linear
 
 State = tuple[tf.Tensor, ...]  # each [B, H]; the first one is what the cell shows
+Kept = tuple[tf.Tensor, ...]  # what a cell's way back has to know of a step, each [B, some times H]
 
 
 class Cell(keras.layers.Layer, ABC):  # type: ignore[misc]
@@ -26,6 +27,7 @@ class Cell(keras.layers.Layer, ABC):  # type: ignore[misc]
 
     gates = 1
     states = 1
+    keeps: int  # parts of `Kept`
 
     def __init__(self, units: int, inputs: int, fed_back: int, seed: int, name: str) -> None:
         super().__init__(name=name)
@@ -56,19 +58,45 @@ class Cell(keras.layers.Layer, ABC):  # type: ignore[misc]
     def step(self, projected: tf.Tensor, fed_back: tf.Tensor, state: State) -> State:
         """One step: `[B, G*H]` projected inputs, `[B, F]` fed back, and the state before; gives the state after."""
         product = tf.matmul(tf.concat([fed_back, state[0]], axis=1), self.recurrent)
-        return self.gate(projected, product, state)
+        return self.gate(projected, product, state)[0]
 
     @abstractmethod
-    def gate(self, projected: tf.Tensor, product: tf.Tensor, state: State) -> State:
-        """The state after a step, from both shares of the gates, each `[B, G*H]`, and the state before."""
+    def gate(self, projected: tf.Tensor, product: tf.Tensor, state: State) -> tuple[State, Kept]:
+        """The state after a step, from both shares of the gates, each `[B, G*H]`, and the state before.
+
+        Beside it there is what the way back has to know of the step.
+        """
+
+    @abstractmethod
+    def back(self, kept: Kept, state: State, change: State) -> tuple[tf.Tensor, State]:
+        """From the gradient at the state after a step to the one at the projected inputs, `[B, G*H]`.
+
+        And to the one at the state before, but for what reached it through the product.
+
+        Args:
+            kept: what `gate` kept of the step.
+            state: the state before.
+            change: the gradient at the state after.
+        """
+
+    def at_product(self, at_projected: tf.Tensor, kept: Kept) -> tf.Tensor:
+        """The gradient at the product, `[..., G*H]`, from the one at the projected inputs: the same for a sum."""
+        return at_projected
 
 
 class RnnCell(Cell):
     """The simple recurrent network (Elman, 1990): h' = tanh(W x + U h + b)."""
 
-    def gate(self, projected: tf.Tensor, product: tf.Tensor, state: State) -> State:
+    keeps = 1
+
+    def gate(self, projected: tf.Tensor, product: tf.Tensor, state: State) -> tuple[State, Kept]:
         """One sum, one nonlinearity."""
-        return (tf.tanh(projected + product),)
+        shown = tf.tanh(projected + product)
+        return (shown,), (shown,)
+
+    def back(self, kept: Kept, state: State, change: State) -> tuple[tf.Tensor, State]:
+        """The state before is seen through the product alone."""
+        return through_tanh(kept[0], change[0]), (tf.zeros_like(change[0]),)
 
 
 class LstmCell(Cell):
@@ -82,17 +110,30 @@ class LstmCell(Cell):
 
     gates = 4
     states = 2
+    keeps = 3
 
     def first_bias(self) -> np.ndarray[Any, np.dtype[np.float32]]:
         """One for the forget gate, zero for the others."""
         return np.repeat(np.array([1, 0, 0, 0], np.float32), self.units)
 
-    def gate(self, projected: tf.Tensor, product: tf.Tensor, state: State) -> State:
+    def gate(self, projected: tf.Tensor, product: tf.Tensor, state: State) -> tuple[State, Kept]:
         """The three sigmoids lie side by side, so that one kernel computes them."""
         sigmoids, candidate = tf.split(projected + product, [3 * self.units, self.units], axis=1)
-        keep, write, show = tf.split(tf.sigmoid(sigmoids), 3, axis=1)
-        memory = keep * state[1] + write * tf.tanh(candidate)
-        return show * tf.tanh(memory), memory
+        sigmoids, candidate = tf.sigmoid(sigmoids), tf.tanh(candidate)
+        keep, write, show = tf.split(sigmoids, 3, axis=1)
+        memory = keep * state[1] + write * candidate
+        seen = tf.tanh(memory)
+        return (show * seen, memory), (sigmoids, candidate, seen)
+
+    def back(self, kept: Kept, state: State, change: State) -> tuple[tf.Tensor, State]:
+        """First to the memory, which is what both parts of the state came from."""
+        sigmoids, candidate, seen = kept
+        keep, write, show = tf.split(sigmoids, 3, axis=1)
+        at_memory = change[1] + through_tanh(seen, change[0] * show)
+        at_sigmoids = tf.concat([at_memory * state[1], at_memory * candidate, change[0] * seen], axis=1)
+        at_candidate = through_tanh(candidate, at_memory * write)
+        at_projected = tf.concat([through_sigmoid(sigmoids, at_sigmoids), at_candidate], axis=1)
+        return at_projected, (tf.zeros_like(seen), at_memory * keep)
 
 
 class GruCell(Cell):
@@ -105,15 +146,30 @@ class GruCell(Cell):
     """
 
     gates = 3
+    keeps = 3
 
-    def gate(self, projected: tf.Tensor, product: tf.Tensor, state: State) -> State:
+    def gate(self, projected: tf.Tensor, product: tf.Tensor, state: State) -> tuple[State, Kept]:
         """The new state's share of the product stays apart, for the reset gate to work on."""
         sizes = [2 * self.units, self.units]
         gates, new = tf.split(projected, sizes, axis=1)
         recurrent_gates, recurrent_new = tf.split(product, sizes, axis=1)
-        reset, update = tf.split(tf.sigmoid(gates + recurrent_gates), 2, axis=1)
+        gates = tf.sigmoid(gates + recurrent_gates)
+        reset, update = tf.split(gates, 2, axis=1)
         new = tf.tanh(new + reset * recurrent_new)
-        return (new + update * (state[0] - new),)
+        return (new + update * (state[0] - new),), (gates, new, recurrent_new)
+
+    def back(self, kept: Kept, state: State, change: State) -> tuple[tf.Tensor, State]:
+        """The update gate lets a share of the state before pass."""
+        gates, new, recurrent_new = kept
+        passed = change[0] * gates[:, self.units :]
+        at_new = through_tanh(new, change[0] - passed)
+        at_gates = tf.concat([at_new * recurrent_new, change[0] * (state[0] - new)], axis=1)
+        return tf.concat([through_sigmoid(gates, at_gates), at_new], axis=1), (passed,)
+
+    def at_product(self, at_projected: tf.Tensor, kept: Kept) -> tf.Tensor:
+        """The reset gate stands between the product and the new state."""
+        at_gates, at_new = tf.split(at_projected, [2 * self.units, self.units], axis=-1)
+        return tf.concat([at_gates, at_new * kept[0][..., : self.units]], axis=-1)
 
 
 CELLS: dict[str, type[Cell]] = {"lstm": LstmCell, "gru": GruCell, "rnn": RnnCell}
@@ -131,42 +187,32 @@ def run(cell: Cell, projected: tf.Tensor, start: State, *, learns: bool, mask: t
 
     def forward(projected: tf.Tensor, recurrent: tf.Tensor, *first: tf.Tensor) -> Any:
         steps = tf.shape(projected)[0]
-        inputs = array(steps).unstack(projected)
+        keeps = cell.keeps if learns else 0
 
-        def ahead(step: tf.Tensor, state: State, products: Any, states: Any) -> Any:
+        def ahead(step: tf.Tensor, state: State, kept: Any, states: Any) -> Any:
             product = tf.matmul(masked(state[0], mask), recurrent)
-            state = cell.gate(inputs.read(step), product, state)
-            return step + 1, state, products.write(step, product), write(states, step, state)
+            state, seen = cell.gate(projected[step], product, state)
+            return step + 1, state, write(kept, step, seen[:keeps]), write(states, step, state)
 
-        kept = (array(steps), tuple(array(steps) for _ in first))
-        *_, products, states = tf.while_loop(lambda step, *_: step < steps, ahead, (0, first, *kept))
-        outputs = tuple(kept.stack() for kept in states)
+        rooms = arrays(steps, keeps), arrays(steps, cell.states)
+        *_, kept, states = tf.while_loop(lambda step, *_: step < steps, ahead, (0, first, *rooms))
+        outputs = tuple(room.stack() for room in states)
         before = tuple(delayed(start, part) for start, part in zip(first, outputs, strict=True))
 
         def backward(*gradients: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            arrived = tuple(array(steps).unstack(gradient) for gradient in gradients)
-            earlier = tuple(array(steps).unstack(part) for part in before)
-
-            def back(step: tf.Tensor, later: State, from_inputs: Any, from_products: Any) -> Any:
-                state = tuple(part.read(step) for part in earlier)
-                change = tuple(part + now.read(step) for part, now in zip(later, arrived, strict=True))
-                change, at_input, at_product = gate_gradient(
-                    cell, inputs.read(step), products.read(step), state, change
-                )
-                shown = change[0] + masked(tf.matmul(at_product, recurrent, transpose_b=True), mask)
-                return (
-                    step - 1,
-                    (shown, *change[1:]),
-                    from_inputs.write(step, at_input),
-                    from_products.write(step, at_product),
-                )
+            def back(step: tf.Tensor, later: State, at_inputs: Any) -> Any:
+                seen = tuple(room.read(step) for room in kept)
+                change = tuple(part + gradient[step] for part, gradient in zip(later, gradients, strict=True))
+                at_input, earlier = cell.back(seen, tuple(part[step] for part in before), change)
+                at_product = cell.at_product(at_input, seen)
+                shown = earlier[0] + masked(tf.matmul(at_product, recurrent, transpose_b=True), mask)
+                return step - 1, (shown, *earlier[1:]), at_inputs.write(step, at_input)
 
             zeros = tuple(tf.zeros_like(part) for part in first)
-            _, at_first, from_inputs, from_products = tf.while_loop(
-                lambda step, *_: step >= 0, back, (steps - 1, zeros, array(steps), array(steps))
-            )
-            at_recurrent = weight_gradient(masked(before[0], mask), from_products.stack())
-            return from_inputs.stack(), at_recurrent, *at_first
+            *_, at_first, at_inputs = tf.while_loop(lambda step, *_: step >= 0, back, (steps - 1, zeros, array(steps)))
+            at_projected = at_inputs.stack()
+            at_products = cell.at_product(at_projected, tuple(room.stack() for room in kept))
+            return at_projected, weight_gradient(masked(before[0], mask), at_products), *at_first
 
         return outputs, backward
 
@@ -184,6 +230,11 @@ def array(steps: tf.Tensor) -> tf.TensorArray:
     return tf.TensorArray(tf.float32, size=steps, clear_after_read=False)
 
 
+def arrays(steps: tf.Tensor, count: int) -> tuple[Any, ...]:
+    """Some of them."""
+    return tuple(array(steps) for _ in range(count))
+
+
 def write(rooms: tuple[Any, ...], step: tf.Tensor, parts: tuple[tf.Tensor, ...]) -> tuple[Any, ...]:
     """Writes one tensor into each of several arrays."""
     return tuple(room.write(step, part) for room, part in zip(rooms, parts, strict=True))
@@ -194,17 +245,14 @@ def delayed(first: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     return tf.concat([first[tf.newaxis], values[:-1]], axis=0)
 
 
-def gate_gradient(
-    cell: Cell, projected: tf.Tensor, product: tf.Tensor, state: State, change: State
-) -> tuple[State, tf.Tensor, tf.Tensor]:
-    """From the gradient at the state after a step to those at the state before and at both shares of the gates.
+def through_tanh(shown: tf.Tensor, change: tf.Tensor) -> tf.Tensor:
+    """The gradient before a tanh, from what it gave and the gradient there."""
+    return tf.raw_ops.TanhGrad(y=shown, dy=change)
 
-    The gates are computed a second time: they are cheap, and a cell need only say what it does forwards.
-    """
-    with tf.GradientTape() as tape:
-        tape.watch((projected, product, state))
-        after = cell.gate(projected, product, state)
-    return tape.gradient(after, (state, projected, product), change, unconnected_gradients="zero")  # type: ignore[no-any-return]
+
+def through_sigmoid(shown: tf.Tensor, change: tf.Tensor) -> tf.Tensor:
+    """The same for a sigmoid."""
+    return tf.raw_ops.SigmoidGrad(y=shown, dy=change)
 
 
 def weight_gradient(inputs: tf.Tensor, changes: tf.Tensor) -> tf.Tensor:

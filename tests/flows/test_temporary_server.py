@@ -2,6 +2,7 @@
 
 import pytest
 
+from flows.server import wait_for
 from flows.temporary_server import starting
 
 
@@ -25,6 +26,6 @@ def test_what_keeps_it_from_starting_is_told(monkeypatch):
     with starting() as server:
         server.process.wait(timeout=60)
     with pytest.raises(RuntimeError, match="temporary server does not answer, exit code 1") as error:
-        server.wait()
+        wait_for(server)
     assert "planted-word" not in str(error.value)
     server.end()

@@ -46,6 +46,15 @@ def test_the_sum_is_that_of_the_definition_in_chunks_of_any_size(
             np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-5)
 
 
+def test_a_true_token_of_no_probability_has_a_loss_and_a_gradient() -> None:
+    features, table = tf.constant([[1000.0]]), tf.constant([[0.0], [0.0], [1.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(features)
+        loss = losses.summed_cross_entropy(features, table, tf.zeros([3]), tf.constant([1]))
+    assert 87 < loss < 88
+    assert tape.gradient(loss, features).numpy().tolist() == [[1.0]]
+
+
 def test_a_token_that_is_nearly_certain_still_has_its_gradient_in_16_bits() -> None:
     """Each is its own target with a share of 0.999, of which bfloat16 could say 1 or 0.996."""
     tokens = tf.range(1, 65)
