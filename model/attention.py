@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import keras
 import tensorflow as tf
 
+from model.gradients import through_tanh
 from model.linear import linear
 
 MASKED = -3e4  # a score that no softmax lets through, yet finite in float16 too: -inf - -inf would be no number
@@ -68,6 +69,18 @@ def compare(query: tf.Tensor, keys: tf.Tensor, hidden: tf.Tensor, vector: tf.Ten
     # A product with a single column would be slower than this sum.
     scores = tf.reduce_sum(tf.tanh(keys + tf.expand_dims(query, -2)) * tf.reshape(vector, [-1]), axis=-1)
     return tf.nn.softmax(scores + hidden)
+
+
+def compare_gradient(
+    query: tf.Tensor, keys: tf.Tensor, vector: tf.Tensor, weights: tf.Tensor, change: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """From the weights `[B, S]` that `compare` gave and the gradient there to those at query, keys and vector."""
+    shown = tf.tanh(keys + query[:, tf.newaxis])  # [B, S, A]
+    at_scores = weights * (change - tf.reduce_sum(weights * change, axis=1, keepdims=True))
+    at_scores = at_scores[:, :, tf.newaxis]
+    at_keys = through_tanh(shown, at_scores * tf.reshape(vector, [-1]))
+    at_vector = tf.reduce_sum(shown * at_scores, axis=[0, 1])[:, tf.newaxis]
+    return tf.reduce_sum(at_keys, axis=1), at_keys, at_vector
 
 
 def average(weights: tf.Tensor, values: tf.Tensor) -> tf.Tensor:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from model.attention import AdditiveAttention, Memory, average, compare
+from model.attention import AdditiveAttention, Memory, average, compare, compare_gradient
 from model.gradients import with_gradient
 from model.recurrent import Cell, State, arrays, delayed, masked, weight_gradient, write
 
@@ -72,12 +72,8 @@ def run(
 
             def back(step: tf.Tensor, later: FedState, sums: Any, kept: Any) -> Any:
                 at_context = later.context + at_seen[step]
-                with tf.GradientTape() as tape:
-                    query = queries.read(step)
-                    tape.watch((query, keys, vector))
-                    looked = compare(query, keys, memory.hidden, vector)
                 at_weights = tf.linalg.matvec(values, at_context)  # [B, S]
-                at_query, *more = tape.gradient(looked, (query, keys, vector), at_weights)
+                at_query, *more = compare_gradient(queries.read(step), keys, vector, weights.read(step), at_weights)
                 at_state = later.cell[0] + at_shown[step] + tf.matmul(at_query, query_kernel, transpose_b=True)
                 of_step = tuple(room.read(step) for room in known)
                 before = tuple(part[step] for part in earlier)

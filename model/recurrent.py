@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from model.gradients import with_gradient
+from model.gradients import through_sigmoid, through_tanh, with_gradient
 from model.linear import linear
 
 State = tuple[tf.Tensor, ...]  # each [B, H]; the first one is what the cell shows
@@ -243,16 +243,6 @@ def write(rooms: tuple[Any, ...], step: tf.Tensor, parts: tuple[tf.Tensor, ...])
 def delayed(first: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     """What there was before each step, given what there was before the first and after each: `[S, B, H]`."""
     return tf.concat([first[tf.newaxis], values[:-1]], axis=0)
-
-
-def through_tanh(shown: tf.Tensor, change: tf.Tensor) -> tf.Tensor:
-    """The gradient before a tanh, from what it gave and the gradient there."""
-    return tf.raw_ops.TanhGrad(y=shown, dy=change)
-
-
-def through_sigmoid(shown: tf.Tensor, change: tf.Tensor) -> tf.Tensor:
-    """The same for a sigmoid."""
-    return tf.raw_ops.SigmoidGrad(y=shown, dy=change)
 
 
 def weight_gradient(inputs: tf.Tensor, changes: tf.Tensor) -> tf.Tensor:

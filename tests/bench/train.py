@@ -5,13 +5,15 @@
 Two networks learn from Multi30k, English to German, with one vocabulary of 8,000 pieces and batches of at most 4,096
 tokens a side: R, a bidirectional LSTM 256+256 with an LSTM decoder of 512, and T, a Transformer of 3+3 layers. Each is
 measured in a process of its own on one core, over steps taken from all lengths, after the steps in which TensorFlow
-traces. The same process multiplies large float32 matrices. NIGHTSHIFT_DATA names the folder in which multi30k/ lies.
+traces; between the steps the same process multiplies large float32 matrices. `python -m tests.bench.profile` says where
+the time goes. NIGHTSHIFT_DATA names the folder in which multi30k/ lies.
 """
 
 import json
 import os
 import sys
 import time
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,8 @@ from tests.bench.report import merge, show
 FOLDER = Path("build/bench/train")
 BATCH_TOKENS = 4096
 WARM_UP = 3  # steps
-MEASURED = 30
+MEASURED = 40
+STRETCH = 2  # steps between two products
 MATRIX = 1536
 STEPS = 10  # of one call
 REPEATED = 5
@@ -63,53 +66,72 @@ def prepared_manifests() -> tuple[Any, Any]:
     return shards, vocabulary
 
 
-def speed(network: str, precision: str) -> dict[str, float]:
-    """Trains some steps in this process, on the core it is bound to."""
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    from model import flops
-    from model.batches import Pairs
-    from model.config import DeviceConfig, ModelConfig, TrainConfig
-    from model.feeding import feed
-    from model.launch import build_strategy
-    from model.plan import Plan
-    from model.trainer import Trainer
-    from pipeline.vocabulary import Vocabulary
+class Learning:
+    """A training in this process, on the core it is bound to, and the steps it takes."""
 
-    shards, vocabulary = prepared_manifests()
-    config = TrainConfig(
-        model=ModelConfig(**NETWORKS[network]), batch_tokens=BATCH_TOKENS, precision=PRECISIONS[precision]
-    )
-    size = Vocabulary.load(vocabulary.path("vocabulary.model")).size
-    trainer = Trainer(config, size, build_strategy(DeviceConfig(threads=1)))
-    pairs = Pairs.read(shards.paths_of_all("train/*.tfrecord"))
-    plan = Plan(pairs.lengths, config.max_length, config.batch_tokens, config.seed, sizes=pairs.sizes)
-    batches = list(feed(plan, pairs, 1, WARM_UP + MEASURED))
-    for step, batch in enumerate(batches[:WARM_UP], start=1):
-        trainer.step(batch, step)
-    started = time.process_time()
-    tokens = sum(trainer.step(batch, step)[1] for step, batch in enumerate(batches[WARM_UP:], start=WARM_UP + 1))
-    seconds = time.process_time() - started
-    operations = sum(flops.of_batch(config.model, size, batch) for batch in batches[WARM_UP:])
+    def __init__(self, network: str, precision: str) -> None:
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        from model.batches import Pairs
+        from model.config import DeviceConfig, ModelConfig, TrainConfig
+        from model.feeding import feed
+        from model.launch import build_strategy
+        from model.plan import Plan
+        from model.trainer import Trainer
+        from pipeline.vocabulary import Vocabulary
+
+        shards, vocabulary = prepared_manifests()
+        self.config = TrainConfig(
+            model=ModelConfig(**NETWORKS[network]), batch_tokens=BATCH_TOKENS, precision=PRECISIONS[precision]
+        )
+        self.size = Vocabulary.load(vocabulary.path("vocabulary.model")).size
+        self.trainer = Trainer(self.config, self.size, build_strategy(DeviceConfig(threads=1)))
+        pairs = Pairs.read(shards.paths_of_all("train/*.tfrecord"))
+        self.plan = Plan(pairs.lengths, self.config.max_length, BATCH_TOKENS, self.config.seed, sizes=pairs.sizes)
+        self.batches = feed(self.plan, pairs, 1, WARM_UP + MEASURED)
+        self.steps, self.tokens, self.operations = 0, 0, 0.0
+        self.take(WARM_UP)
+        self.tokens, self.operations = 0, 0.0
+
+    def take(self, steps: int) -> float:
+        """Takes some steps, and gives the CPU seconds they take; tokens and floating-point operations add up."""
+        from model import flops
+
+        seconds = 0.0
+        for batch in islice(self.batches, steps):
+            self.steps += 1
+            started = time.process_time()
+            self.tokens += self.trainer.step(batch, self.steps)[1]
+            seconds += time.process_time() - started
+            self.operations += flops.of_batch(self.config.model, self.size, batch)
+        return seconds
+
+
+def speed(network: str, precision: str) -> dict[str, float]:
+    """Takes some steps, and multiplies between them, so that both see the machine in its quicker and slower moments."""
+    learning = Learning(network, precision)
+    seconds, products = 0.0, 0.0
+    for _ in range(MEASURED // STRETCH):
+        seconds += learning.take(STRETCH)
+        products += multiply()
+    rate = MEASURED // STRETCH * 2 * MATRIX**3 / products
     return {
-        "tokens_per_cpu_s": tokens / seconds,
-        "share_of_matmul_rate": operations / seconds / matmul_rate(),
-        "padding_share": plan.padding_share,
+        "tokens_per_cpu_s": learning.tokens / seconds,
+        "share_of_matmul_rate": learning.operations / seconds / rate,
+        "padding_share": learning.plan.padding_share,
     }
 
 
-def matmul_rate() -> float:
-    """Floating-point operations that this core gets done in a second of large float32 products, the best of some."""
+def multiply() -> float:
+    """CPU seconds of a large float32 product, the better of two, the first of which has to find its memory."""
     import tensorflow as tf
 
     left, right = (tf.random.stateless_normal([MATRIX, MATRIX], [seed, 0]) for seed in range(2))
-    best = 0.0
-    for _ in range(5):
+    least = float("inf")
+    for _ in range(2):
         started = time.process_time()
-        for _ in range(4):
-            product = tf.matmul(left, right)
-        product.numpy()
-        best = max(best, 4 * 2 * MATRIX**3 / (time.process_time() - started))
-    return best
+        tf.matmul(left, right).numpy()
+        least = min(least, time.process_time() - started)
+    return least
 
 
 def overheads() -> dict[str, float]:
