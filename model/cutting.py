@@ -19,7 +19,8 @@ import numpy as np
 from model.batches import Ints
 
 STRAYING: Final = 0.05  # share of the pairs that are sorted as if one token longer, others in each epoch
-FULLNESS: Final = 0.85  # of a batch, from which on it may end early where that saves padding
+FULLNESS: Final = 0.8  # of a batch, from which on it may end early where that saves padding
+ROWS: Final = 8  # of whose multiples a batch has one where it may: a kernel is compiled for each number of rows
 
 
 def by_length(lengths: Ints, chance: np.random.Generator | None = None) -> Ints:
@@ -49,7 +50,7 @@ def cut(lengths: Ints, batch_tokens: int) -> Ints:
     """Where each batch begins in a line of pairs of the lengths `[N, 2]`, and where the last one ends.
 
     A batch's rows times its longest side stay within `batch_tokens`, unless a single row does not. It is filled, or
-    ends a little earlier, where the share of padding in it is lowest.
+    ends a little earlier, where the share of padding in it is lowest, at a multiple of `ROWS` if there is one.
 
     >>> cut(np.array([[1, 2], [1, 2], [2, 2], [1, 3], [1, 4], [2, 4]]), batch_tokens=8).tolist()
     [0, 3, 5, 6]
@@ -67,6 +68,9 @@ def cut(lengths: Ints, batch_tokens: int) -> Ints:
             cells = rows[:fitting] * (widths[0] + widths[1])[:fitting]
             real = np.cumsum(sources[start : start + fitting] + targets[start : start + fitting])
             shares = (real / cells)[first:]
+            is_even = rows[first:fitting] % ROWS == 0
+            if is_even.any():
+                shares = np.where(is_even, shares, 0)
             fitting -= int(np.argmax(shares[::-1]))  # the last of the best
         cuts.append(start + fitting)
     return np.array(cuts)

@@ -109,13 +109,18 @@ class Network(keras.layers.Layer, ABC):  # type: ignore[misc]
         """The share of each source position in the step that led to a state: `[N, S]`."""
 
     def features(
-        self, sources: tf.Tensor, targets: tf.Tensor, dropout: Dropout | None
+        self, sources: tf.Tensor, targets: tf.Tensor, dropout: Dropout | None, multiple: int = 1
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """What the softmax sees at the N real target tokens, `[N, F]`, those tokens, `[N]`, and their rows, `[N]`."""
+        """What the softmax sees at the N real target tokens, `[N, F]`, those tokens, `[N]`, and their rows, `[N]`.
+
+        N is filled up to a multiple of a number; the tokens there are `PAD`, and what is seen there means nothing.
+        """
         decoded = self.decode(*self.encode(sources, dropout), targets, dropout)
         real = tf.where(tf.not_equal(targets, PAD))  # [N, 2]: padding costs no softmax
-        features = self.read_out(tf.gather_nd(decoded, real), dropout)
-        return features, tf.gather_nd(targets, real), real[:, 0]
+        filling = [0, -tf.shape(real)[0] % multiple]
+        places = tf.pad(real, [filling, [0, 0]])
+        features = self.read_out(tf.gather_nd(decoded, places), dropout)
+        return features, tf.pad(tf.gather_nd(targets, real), [filling], constant_values=PAD), places[:, 0]
 
     def features_everywhere(
         self, sources: tf.Tensor, targets: tf.Tensor, dropout: Dropout | None

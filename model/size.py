@@ -10,6 +10,7 @@ from model.config import ModelConfig, TrainConfig
 
 GATES: Final = {"lstm": 4, "gru": 3, "rnn": 1}
 STATES: Final = {"lstm": 2, "gru": 1, "rnn": 1}
+KEPT: Final = {"lstm": 5, "gru": 4, "rnn": 1}  # units' widths of what a step keeps for its gradient
 NUMBER: Final = 4  # bytes; weights, sums and what is kept for the gradient are float32
 COPIES: Final = 5  # of the weights while a step is taken: themselves, their gradient, Adam's two averages, new values
 AVERAGES: Final = 2  # Adam's, for each weight in a checkpoint
@@ -89,7 +90,8 @@ def kept_for(config: ModelConfig, rows: int, sources: int, targets: int) -> int:
         gates, states = GATES[config.architecture], STATES[config.architecture]
         directions, units = 2 if config.bidirectional else 1, config.decoder_units
         memory = directions * config.encoder_units
-        cell = 3 * gates + 2 * states  # projected, in a row and step by step, product; states, in a row and stepwise
+        # projected inputs, what the steps keep, states: stepwise, in a row, and those before each step
+        cell = gates + KEPT[config.architecture] + 3 * states
         encoder = rows * sources * (config.encoder_layers * memory * cell + 2 * config.embedding_size)
         asked = {"additive": 2 * sources + 2 * config.attention_units, "multiplicative": 3 * sources, "none": 0}
         decoder = config.decoder_layers * units * cell + 2 * memory + asked[config.attention]

@@ -31,6 +31,7 @@ from model.schedules import learning_rate
 from pipeline.errors import InputError
 from pipeline.vocabulary import PAD
 
+FILLED_TO = 64  # of whose multiples the tokens before a softmax are one: a kernel is compiled for each number of them
 IDS = tf.TensorSpec([None, None], tf.int32)  # dynamic: one trace serves all shapes of batches
 
 
@@ -292,7 +293,7 @@ class Trainer:
         if self.config.shapes == "fixed":
             features, tokens = self.model.features_everywhere(sources, targets, dropout)
         else:
-            features, tokens, _ = self.model.features(sources, targets, dropout)
+            features, tokens, _ = self.model.features(sources, targets, dropout, FILLED_TO)
         loss = summed_cross_entropy(features, *self.model.softmax, tokens, label_smoothing)
         return loss, tf.math.count_nonzero(tf.not_equal(tokens, PAD), dtype=tf.float32)
 

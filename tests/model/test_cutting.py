@@ -31,9 +31,14 @@ def test_a_few_pairs_stray_by_one_token() -> None:
 
 
 def test_a_batch_ends_early_where_that_saves_padding() -> None:
-    lengths = np.array([[4, 4]] * 9 + [[5, 4]] * 3)
-    # Ten rows of five tokens would stay within fifty; nine rows of four have no padding.
-    assert cut(lengths, 50).tolist() == [0, 9, 12]
+    lengths = np.array([[4, 4]] * 5 + [[5, 4]] * 3)
+    # Six rows of five tokens would stay within thirty; five rows of four have no padding.
+    assert cut(lengths, 30).tolist() == [0, 5, 8]
+
+
+def test_the_rows_of_batches_are_a_multiple_of_eight_where_that_leaves_little_room() -> None:
+    assert np.diff(cut(np.full((200, 2), 4), 150)).tolist() == [32] * 6 + [8]
+    assert np.diff(cut(np.full((60, 2), 4), 84)).tolist() == [21, 21, 18]  # 16 rows would leave a quarter
 
 
 def test_a_row_that_is_longer_than_a_batch_has_one_of_its_own() -> None:

@@ -46,10 +46,12 @@ def make(kind: str, seed: int = 1) -> Network:
 
 
 def loss_and_gradients(
-    model: Network, sources: tf.Tensor, targets: tf.Tensor, dropout: Dropout | None
+    model: Network, sources: tf.Tensor, targets: tf.Tensor, dropout: Dropout | None, multiple: int = 1
 ) -> list[np.ndarray]:
     with tf.GradientTape() as tape:
-        features, tokens, _ = model.features(sources, targets, dropout)
+        features, tokens, _ = model.features(sources, targets, dropout, multiple)
+        assert len(features) == len(tokens)
+        assert len(tokens) % multiple == 0
         loss = summed_cross_entropy(features, *model.softmax, tokens)
     gradients = tape.gradient(loss, [weight.value for weight in model.trainable_variables])
     return [tf.convert_to_tensor(part).numpy() for part in (loss, *gradients)]
@@ -65,7 +67,7 @@ def assert_equal(model: Network, found: list[np.ndarray], expected: list[np.ndar
 def test_more_padding_changes_neither_loss_nor_gradients(kind: str) -> None:
     model, learning = make(kind), Dropout(0.0, tf.zeros([2], tf.int32))
     wider = tf.pad(SOURCES, [[0, 2], [0, 3]]), tf.pad(TARGETS, [[0, 2], [0, 2]])  # and rows of padding alone
-    found = loss_and_gradients(model, *wider, learning)
+    found = loss_and_gradients(model, *wider, learning, multiple=64)  # and tokens that are none
     assert_equal(model, found, loss_and_gradients(model, SOURCES, TARGETS, learning))
 
 
