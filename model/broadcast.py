@@ -1,6 +1,7 @@
 """How the workers of a training learn what the first of them read."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 import tensorflow as tf
@@ -19,9 +20,15 @@ def told(strategy: tf.distribute.Strategy, look: Callable[[], Checkpoint | None]
 
 
 def meet(strategy: tf.distribute.Strategy) -> None:
-    """Returns when all workers have come here: none leaves before the first one's last checkpoint is written."""
+    """Returns when all workers have come here: none leaves before the first one's last checkpoint is written.
+
+    They meet twice. Who leaves closes connections from which others may still have to learn that all have come; by the
+    second time all know it, and that somebody is gone is no news.
+    """
     if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         broadcast(strategy, b"")
+        with suppress(tf.errors.OpError):
+            broadcast(strategy, b"")
 
 
 def broadcast(strategy: tf.distribute.Strategy, data: bytes) -> bytes:

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,12 @@ def two_versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     registry.move_alias("champion", 1, expected=None, why="the first")
     return folder / "registry"
+
+
+@pytest.fixture
+def said(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
+    """What our own log said so far: threads of Prefect's may have something to say at any time."""
+    return lambda: [record.getMessage() for record in caplog.records if record.name == "nightshift"]
 
 
 @pytest.fixture

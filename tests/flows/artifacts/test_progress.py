@@ -92,7 +92,7 @@ def reached_by(port, server):
 
 
 def test_a_server_that_is_away_is_told_of_once_and_shown_the_rest_when_it_is_back(
-    told, prefect, monkeypatch, caplog, wait_until
+    told, prefect, monkeypatch, caplog, said, wait_until
 ):
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -105,7 +105,7 @@ def test_a_server_that_is_away_is_told_of_once_and_shown_the_rest_when_it_is_bac
         line.advance(50)
         wait_until(lambda: follower.is_told)
         sleep(0.5)
-        (message,) = caplog.messages
+        (message,) = said()
         assert message.startswith("tiny-away-progress passed over: ")
         assert not told("tiny-away-progress")
         with reached_by(port, prefect.ui):

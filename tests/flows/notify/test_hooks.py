@@ -41,21 +41,21 @@ def test_a_message_is_one_line_and_a_link(run):
         ("http://127.0.0.1:1/T0abcdef", "env:HOOK does not take it (ConnectionError)"),
     ],
 )
-def test_a_webhook_that_does_not_work_is_told_in_the_log(run, monkeypatch, caplog, address, why):
+def test_a_webhook_that_does_not_work_is_told_in_the_log(run, monkeypatch, caplog, said, address, why):
     monkeypatch.setenv("HOOK", address)
     with caplog.at_level(logging.WARNING, "nightshift"):
         tell(None, run("env:HOOK"), Crashed(message="gone"))
-    assert caplog.messages == [f"notify           nobody was told: {why}"]
+    assert said() == [f"notify           nobody was told: {why}"]
 
 
-def test_an_address_that_was_given_by_mistake_is_not_told_in_the_log(run, caplog):
+def test_an_address_that_was_given_by_mistake_is_not_told_in_the_log(run, said):
     tell(None, run("https://hooks.example.org/T0abcdef"), Crashed(message="gone"))
-    (message,) = caplog.messages
+    (message,) = said()
     assert message.startswith("notify           nobody was told: notify.webhook = (not shown): expected ")
 
 
-def test_nobody_is_told_unless_it_was_asked_for(run, caplog):
+def test_nobody_is_told_unless_it_was_asked_for(run, said):
     tell(None, run(""), Crashed(message="gone"))
     unset = run("").model_copy(update={"parameters": {"preset": "weather", "overrides": {"notify": None}}})
     tell(None, unset, Crashed(message="gone"))
-    assert caplog.messages == []
+    assert said() == []
