@@ -25,7 +25,8 @@ def by_kind(folder: Path) -> Counter[str]:
         for plane in XSpace.FromString(path.read_bytes()).planes:
             for event in (event for line in plane.lines for event in line.events):
                 place, _, kind = plane.event_metadata[event.metadata_id].name.rpartition(":")
-                if place and not place.endswith(":"):  # not one of TensorFlow's own functions, Class::function
+                # Not one of TensorFlow's own functions, such as `Class::function` and `function: what it runs`.
+                if place and not place.endswith(":") and not kind.startswith(" "):
                     spent[kind] += event.duration_ps / 1e12
     return spent
 
