@@ -4,14 +4,16 @@ import os
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from typing import Final
 
 from prefect.context import refresh_global_settings_context
 from prefect.settings import PREFECT_API_URL
 
-from flows.temporary_server import STARTS_WITHIN, TemporaryServer
+from flows.temporary_server import TemporaryServer
 from pipeline.errors import InputError
 
+STARTS_WITHIN: Final = 180.0  # seconds; the first start on a machine creates Prefect's database
 LOOKS_EVERY: Final = 0.05  # seconds
 
 
@@ -31,11 +33,16 @@ def ensure_server(temporary: TemporaryServer) -> None:
 
 def wait_for(temporary: TemporaryServer) -> None:
     """Returns when the server answers; raises `RuntimeError` with what it printed where it ended or takes too long."""
+    if not comes_up(temporary.url, lambda: temporary.process.poll() is None):
+        raise RuntimeError(f"Prefect's temporary server does not answer, {temporary.reason()}")
+
+
+def comes_up(url: str, is_running: Callable[[], bool]) -> bool:
+    """Waits for a server that was started; whether it answers, and has not ended or taken too long."""
     deadline = time.monotonic() + STARTS_WITHIN
-    while not is_healthy(temporary.url):
-        if temporary.process.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"Prefect's temporary server does not answer, {temporary.reason()}")
+    while not (is_up := is_healthy(url)) and is_running() and time.monotonic() < deadline:
         time.sleep(LOOKS_EVERY)
+    return is_up
 
 
 def check_server() -> str:

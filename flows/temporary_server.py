@@ -17,7 +17,6 @@ from typing import IO, Final, NamedTuple
 
 from flows.importing import many_imports
 
-STARTS_WITHIN: Final = 180.0  # seconds; the first start on a machine creates Prefect's database
 HOST: Final = "127.0.0.1"
 
 # Waits for the end of its input, which comes when the run has ended in whatever way, and then ends the server.

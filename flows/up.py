@@ -11,7 +11,6 @@ import re
 import secrets
 import socket
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -118,14 +117,10 @@ def start_all(
 
 def wait_for_server(server: Started, url: str, log: Path) -> None:
     """Returns when the server answers; raises `OSError` where it ended or takes too long."""
-    from flows.server import is_healthy
-    from flows.temporary_server import STARTS_WITHIN
+    from flows.server import comes_up
 
-    deadline = time.monotonic() + STARTS_WITHIN
-    while not is_healthy(url):
-        if not server.is_running or time.monotonic() > deadline:
-            raise OSError(f"Prefect's server does not answer at {url}: {reason_in(log)} (all of it is in {log})")
-        time.sleep(0.2)
+    if not comes_up(url, lambda: server.is_running):
+        raise OSError(f"Prefect's server does not answer at {url}: {reason_in(log)} (all of it is in {log})")
 
 
 def reason_in(log: Path) -> str:

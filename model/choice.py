@@ -28,8 +28,7 @@ def most_probable(logits: tf.Tensor, count: tf.Tensor | int) -> tuple[tf.Tensor,
 
 def log_probabilities(logits: tf.Tensor) -> tf.Tensor:
     """Those of all tokens, `[N, V]`."""
-    gains = logits - normalizer(logits)
-    return tf.where(tf.range(tf.shape(logits)[1]) < FIRST, IMPOSSIBLE, gains)
+    return tf.where(tf.range(tf.shape(logits)[1]) < FIRST, IMPOSSIBLE, logits - normalizer(logits))
 
 
 def normalizer(logits: tf.Tensor) -> tf.Tensor:

@@ -68,9 +68,9 @@ def cut(lengths: Ints, batch_tokens: int) -> Ints:
             cells = rows[:fitting] * (widths[0] + widths[1])[:fitting]
             real = np.cumsum(sources[start : start + fitting] + targets[start : start + fitting])
             shares = (real / cells)[first:]
-            is_even = rows[first:fitting] % ROWS == 0
-            if is_even.any():
-                shares = np.where(is_even, shares, 0)
+            is_multiple = rows[first:fitting] % ROWS == 0
+            if is_multiple.any():
+                shares = np.where(is_multiple, shares, 0)
             fitting -= int(np.argmax(shares[::-1]))  # the last of the best
         cuts.append(start + fitting)
     return np.array(cuts)

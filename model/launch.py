@@ -14,7 +14,7 @@ from model.config import DeviceConfig
 from pipeline.errors import InputError
 
 # Batches have many shapes, and oneDNN compiles a kernel for each product of each. It keeps 1,024 of them, which is what
-# forty batches need; this many take half a gigabyte, and a small network learns a fifth faster.
+# forty batches need; this many take half a gigabyte, and a small network learns a sixth faster.
 KERNELS = 4096
 
 

@@ -203,10 +203,10 @@ def run(cell: Cell, projected: tf.Tensor, start: State, *, learns: bool, mask: t
             def back(step: tf.Tensor, later: State, at_inputs: Any) -> Any:
                 seen = tuple(room.read(step) for room in kept)
                 change = tuple(part + gradient[step] for part, gradient in zip(later, gradients, strict=True))
-                at_input, earlier = cell.back(seen, tuple(part[step] for part in before), change)
+                at_input, at_before = cell.back(seen, tuple(part[step] for part in before), change)
                 at_product = cell.at_product(at_input, seen)
-                shown = earlier[0] + masked(tf.matmul(at_product, recurrent, transpose_b=True), mask)
-                return step - 1, (shown, *earlier[1:]), at_inputs.write(step, at_input)
+                at_shown = at_before[0] + masked(tf.matmul(at_product, recurrent, transpose_b=True), mask)
+                return step - 1, (at_shown, *at_before[1:]), at_inputs.write(step, at_input)
 
             zeros = tuple(tf.zeros_like(part) for part in first)
             *_, at_first, at_inputs = tf.while_loop(lambda step, *_: step >= 0, back, (steps - 1, zeros, array(steps)))
@@ -231,7 +231,7 @@ def array(steps: tf.Tensor) -> tf.TensorArray:
 
 
 def arrays(steps: tf.Tensor, count: int) -> tuple[Any, ...]:
-    """Some of them."""
+    """Room for several tensors a step."""
     return tuple(array(steps) for _ in range(count))
 
 
