@@ -38,7 +38,7 @@ demo: setup
 	@$(BIN)/nightshift retrain --preset weather
 
 test: setup
-	@$(BIN)/python -m pytest --numprocesses $(PROCESSES) --dist loadgroup
+	@$(BIN)/python -m pytest --numprocesses $(PROCESSES)
 
 check: setup
 	@$(BIN)/ruff check .

@@ -16,10 +16,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from pathlib import Path
 from threading import Thread
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+
+from tests.harness.scheduling import ByPlace
 
 STARTS_WITHIN = 30  # seconds
 RESET = -1  # instead of a status: the connection breaks off without an answer
@@ -28,11 +31,9 @@ RESET = -1  # instead of a status: the connection breaks off without an answer
 Fault = Callable[[str], tuple[int, bool] | None]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Says which tests `make test` runs in one process, as they share what takes long to make: a file, or all flows."""
-    for item in items:
-        place = item.path.relative_to(Path(__file__).parent)
-        item.add_marker(pytest.mark.xdist_group("flows" if place.parts[0] == "flows" else str(place)))
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByPlace:
+    """How `make test` divides the tests among its processes. Marks do not: pytest 9.2 hides them from xdist 3.8."""
+    return ByPlace(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -166,14 +166,27 @@ def night_with(**limits):
     return config.model_copy(update={"deployments": DeploymentsConfig(train="train/idle", **limits)})
 
 
-def newest(server):
-    return max(server.ask("flow_runs/filter", {}), key=lambda run: run["created"])
+@pytest.fixture
+def made(here, idle, wait_until):
+    """Waits for a run of `train/idle` made since the test began, each time for another one."""
+
+    def runs():
+        return here.ask("flow_runs/filter", {"deployments": {"name": {"any_": ["idle"]}}})
+
+    seen = {run["id"] for run in runs()}
+
+    def next_run():
+        (run,) = wait_until(lambda: [run for run in runs() if run["id"] not in seen])
+        seen.add(run["id"])
+        return run
+
+    return next_run
 
 
-def test_a_part_that_no_worker_begins_ends_the_night_and_is_cancelled(here, idle):
+def test_a_part_that_no_worker_begins_ends_the_night_and_is_cancelled(made):
     with pytest.raises(ChildProcessError, match=r"^train/idle: no worker began it within 0\.5 s$"):
         run_there("train/idle", night_with(start_within=0.5), "train")
-    run = newest(here)
+    run = made()
     assert run["state_type"] in ("CANCELLED", "CANCELLING")
     assert configured(**run["parameters"]) == configured(**parameters_of(load("weather")))
 
@@ -186,13 +199,11 @@ def test_a_part_that_no_worker_begins_ends_the_night_and_is_cancelled(here, idle
         ({"type": "RUNNING"}, r"it did not end within 0\.5 s$"),
     ],
 )
-def test_a_part_that_goes_wrong_elsewhere_is_one_line(here, idle, wait_until, monkeypatch, state, message):
+def test_a_part_that_goes_wrong_elsewhere_is_one_line(here, made, monkeypatch, state, message):
     monkeypatch.setattr(ending, "ENDS_WITHIN", 0.5)  # nobody is there who would end it
-    before = newest(here)["id"]
 
     def change():
-        run = wait_until(lambda: newest(here)["id"] != before and newest(here))
-        here.ask(f"flow_runs/{run['id']}/set_state", {"state": state, "force": True})
+        here.ask(f"flow_runs/{made()['id']}/set_state", {"state": state, "force": True})
 
     thread = threading.Thread(target=change)
     thread.start()
@@ -201,46 +212,46 @@ def test_a_part_that_goes_wrong_elsewhere_is_one_line(here, idle, wait_until, mo
     thread.join()
 
 
-def test_a_part_whose_machine_was_taken_away_is_tried_again(here, idle, wait_until, monkeypatch):
+def test_a_part_whose_machine_was_taken_away_is_tried_again(here, made, monkeypatch):
     monkeypatch.setattr(stages, "WAITS", [0.0])
-    seen = [newest(here)["id"]]
+    crashed = []
 
-    def change(state):
-        run = wait_until(lambda: newest(here)["id"] not in seen and newest(here))
-        seen.append(run["id"])
-        here.ask(f"flow_runs/{run['id']}/set_state", {"state": state, "force": True})
+    def crash():
+        for _ in range(2):
+            crashed.append(made()["id"])
+            here.ask(f"flow_runs/{crashed[-1]}/set_state", {"state": {"type": "CRASHED"}, "force": True})
 
-    thread = threading.Thread(target=lambda: [change({"type": "CRASHED"}) for _ in range(2)])
+    thread = threading.Thread(target=crash)
     thread.start()
     with pytest.raises(ChildProcessError, match=r"^train/idle: the run \S+ is crashed: without a word$"):
         run_there("train/idle", night_with(), "train")
     thread.join()
-    assert len(seen) == 3
+    assert len(set(crashed)) == 2
 
 
 def test_a_part_whose_machine_vanished_is_done_again_and_one_that_gives_signs_of_life_is_not(
-    here, idle, wait_until, monkeypatch, tmp_path
+    here, made, monkeypatch, tmp_path
 ):
     monkeypatch.setattr(stages, "WAITS", [0.1])
     monkeypatch.setattr(pulse, "MARGIN", 0.5)
     night = load("weather", overrides=[f"workspace={tmp_path}", "night.lease_seconds=4"])
     night = night.model_copy(update={"deployments": DeploymentsConfig(train="train/idle")})
-    before, took = newest(here)["id"], []
+    took = []
 
-    def begin(after):
-        run = wait_until(lambda: newest(here)["id"] != after and newest(here))["id"]
+    def begin():
+        run = made()["id"]
         here.ask(f"flow_runs/{run}/set_state", {"state": {"type": "RUNNING"}, "force": True})
         return run
 
     def work():
-        vanishing = begin(before)
+        vanishing = begin()
         lease, over = lease_of(night, "train"), Request()
         acquire(lease, "skip", 0)
         with lease.kept(over):
             over.is_ignored = True  # a machine that vanishes gives nothing back
             time.sleep(6)
             took.append(here.ask(f"flow_runs/{vanishing}")["state_type"])
-        again = begin(vanishing)
+        again = begin()
         took.append(here.ask(f"flow_runs/{vanishing}")["state"]["type"])
         here.ask(f"flow_runs/{again}/set_state", {"state": {"type": "COMPLETED"}, "force": True})
 
