@@ -27,7 +27,7 @@ class Request:
     Attributes:
         is_made: whether somebody has.
         reason: what is to be raised once the work has ended; None where whoever asked raises something.
-        listeners: how many look at `is_made` just now.
+        listeners: how many look at `is_made` just now, or have and are on their way out.
         is_ignored: whether the work went on all the same, so that somebody still writes.
     """
 
@@ -51,14 +51,20 @@ class Request:
 
     @contextmanager
     def listened_to(self) -> Iterator[None]:
-        """Says that the work looks at `is_made` for as long as the block runs, and is not to be interrupted."""
+        """Says that the work looks at `is_made` for as long as the block runs, and is not to be interrupted.
+
+        Nor is it after an error that ends the block once somebody has asked: it is on its way out then.
+        """
         with self.lock:
             self.listeners += 1
         try:
             yield
-        finally:
+        except BaseException:
             with self.lock:
-                self.listeners -= 1
+                self.listeners -= not self.is_made
+            raise
+        with self.lock:
+            self.listeners -= 1
 
 
 current: ContextVar[Request | None] = ContextVar("current", default=None)

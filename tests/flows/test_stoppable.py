@@ -69,6 +69,23 @@ def test_a_training_is_not_interrupted_but_asked(said):
     assert said() == ["train            stopped   after step 7 as asked, with a checkpoint"]
 
 
+def test_a_training_that_has_saved_is_not_interrupted_on_its_way_out(said):
+    def train():
+        try:
+            with listening() as request:
+                while not request.is_made:
+                    time.sleep(0.01)
+                raise Interrupted(7)
+        finally:
+            for _ in range(50):
+                time.sleep(0.01)  # it gives back what it holds
+
+    soon(terminate)
+    with told_by_signals(), pytest.raises(Interrupted):
+        stoppable("train", train)
+    assert said() == ["train            stopped   after step 7 as asked, with a checkpoint"]
+
+
 def test_a_request_from_another_thread_ends_it_with_its_reason():
     request = Request()
     soon(lambda: request.make(ValueError("taken by another")))
