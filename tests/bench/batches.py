@@ -23,7 +23,7 @@ from tests.bench.report import merge, show
 FOLDER = Path("build/bench/batches")
 PAIRS, SHARDS, BLOCK = 4_000_000, 8, 10_000
 BATCH_TOKENS, MAX_LENGTH = 4096, 150
-LEARNED = 20  # batches
+LEARNED = 200  # batches: by then the kernels of most shapes are there
 MEANINGS = {
     "train.peak_rss_gb_4m": "resident memory of a training on 4,000,000 pairs; wanted: below 3",
     "train.first_step_seconds_4m": "from opening the shards to the end of the first step; wanted: below 60",

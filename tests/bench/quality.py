@@ -5,7 +5,7 @@
 
 The first reads the folder paracrawl-labelled below NIGHTSHIFT_DATA, the second any other: files such as en-de.tsv with
 the columns label, src and tgt. For each it prints a table in Markdown: the share of each label rejected, by reason.
-The last part, which the first does alone, trains three times for twenty minutes (`tests/bench/multi30k.py`).
+The last part, which the first does alone, trains for two hours (`tests/bench/multi30k.py`).
 Times are CPU microseconds a pair, both sides together, on the training set of Multi30k beside it.
 """
 

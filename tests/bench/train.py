@@ -135,7 +135,7 @@ def multiply() -> float:
 
 
 def overheads() -> dict[str, float]:
-    """What calls from the host cost, and what a strategy does, in the small network of the preset multi30k."""
+    """What calls from the host cost, and what a strategy does, in the small network of the preset multi30k-quick."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     import tensorflow as tf
 

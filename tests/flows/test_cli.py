@@ -36,7 +36,7 @@ def test_a_list_of_commands_cuts_none_of_them_off(group):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["retrain", "--preset", "wether"], "--preset = wether: expected one of multi30k, weather"),
+        (["retrain", "--preset", "wether"], "--preset = wether: expected one of multi30k, multi30k-quick, weather"),
         (["retrain", "--set", "trian.steps=1"], "trian = {'steps': 1}: expected one of the keys"),
         (["retrain"], "corpus.train = []: expected at least one source of pairs"),
         (["clean", "--preset", "weather"], "corpus = not there: expected a finished output of ingest"),
