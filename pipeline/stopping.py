@@ -61,7 +61,8 @@ class Request:
             yield
         except BaseException:
             with self.lock:
-                self.listeners -= not self.is_made
+                if not self.is_made:
+                    self.listeners -= 1
             raise
         with self.lock:
             self.listeners -= 1

@@ -45,6 +45,23 @@ def idle(prefect, nightshift, tmp_path_factory):
 
 
 @pytest.fixture
+def made(here, idle, wait_until):
+    """Waits for a run of `train/idle` made since the test began, each time for another one."""
+
+    def runs():
+        return here.ask("flow_runs/filter", {"deployments": {"name": {"any_": ["idle"]}}})
+
+    seen = {run["id"] for run in runs()}
+
+    def next_run():
+        (run,) = wait_until(lambda: [run for run in runs() if run["id"] not in seen])
+        seen.add(run["id"])
+        return run
+
+    return next_run
+
+
+@pytest.fixture
 def nights(here):
     """The queue of the nights of a pool without a worker, and the deployment `retrain/places` whose runs wait in it."""
     here.run("work-pool", "create", "places", "--type", "process")
@@ -131,9 +148,8 @@ def filled_in(section):
     return {key: value for key, inside in section.items() if (value := filled_in(inside)) not in ({}, None)}
 
 
-def test_the_form_describes_every_key_and_sends_what_was_filled_in(prefect, idle, browser, wait_until):
-    made = prefect.ask("deployments/name/train/idle")
-    place = f"deployments/deployment/{made['id']}/run"
+def test_the_form_describes_every_key_and_sends_what_was_filled_in(prefect, made, browser, wait_until):
+    place = f"deployments/deployment/{prefect.ask('deployments/name/train/idle')['id']}/run"
     # The older of the two UIs has the choices of closed lists in its page too.
     assert "\n".join(["none", *preset_names()]) in page_at(browser, wait_until, f"{prefect.ui}/{place}")
     page = page_at(browser, wait_until, f"{prefect.ui}/v2/{place}")
@@ -145,13 +161,8 @@ def test_the_form_describes_every_key_and_sends_what_was_filled_in(prefect, idle
         "Deployment for the training, such as train/gpu; none: in this process.",
     ):
         assert expected in page
-    before = {run["id"] for run in prefect.ask("flow_runs/filter", {})}
     browser.see("[...document.querySelectorAll('button')].find(one => one.innerText.trim() == 'Submit').click()")
-
-    def new():
-        return [run for run in prefect.ask("flow_runs/filter", {}) if run["id"] not in before]
-
-    (run,) = wait_until(new)
+    run = made()
     assert filled_in(run["parameters"]["overrides"]) == {"train": {"seed": 3}}
     assert configured(**run["parameters"]) == load("weather", overrides=["train.seed=3"])
 
@@ -164,23 +175,6 @@ def test_a_deployment_that_is_not_there_is_told_at_once(here):
 def night_with(**limits):
     config = load("weather")
     return config.model_copy(update={"deployments": DeploymentsConfig(train="train/idle", **limits)})
-
-
-@pytest.fixture
-def made(here, idle, wait_until):
-    """Waits for a run of `train/idle` made since the test began, each time for another one."""
-
-    def runs():
-        return here.ask("flow_runs/filter", {"deployments": {"name": {"any_": ["idle"]}}})
-
-    seen = {run["id"] for run in runs()}
-
-    def next_run():
-        (run,) = wait_until(lambda: [run for run in runs() if run["id"] not in seen])
-        seen.add(run["id"])
-        return run
-
-    return next_run
 
 
 def test_a_part_that_no_worker_begins_ends_the_night_and_is_cancelled(made):
