@@ -286,7 +286,9 @@ class DeviceConfig(Frozen):
         le=86_400,
         description="Time within which all workers of `multi_worker` must have joined, or a TPU must answer.",
     )
-    threads: int = Field(0, ge=0, le=1024, description="Threads of one operation; 0: as many as the machine has cores.")
+    threads: int = Field(
+        0, ge=0, le=1024, description="Threads of one operation; 0: one a core, which local workers share out."
+    )
 
     @field_validator("workers")
     @classmethod

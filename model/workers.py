@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -88,12 +88,29 @@ def started(job: Job) -> Iterator[list[Worker]]:
             )
             stack.enter_context(process)
             stack.callback(process.kill)
+            if sys.platform == "linux":  # threads that it starts from now on inherit it
+                os.sched_setaffinity(process.pid, cores_of(index, job.devices.workers, os.sched_getaffinity(0)))
             workers.append(Worker(process, out, errors))
         for worker in workers:
             if worker.process.stdin:
                 worker.process.stdin.write(job.model_dump_json().encode() + b"\n")
                 worker.process.stdin.flush()  # and left open: its end is the sign that this process is gone
         yield workers
+
+
+def cores_of(index: int, workers: int, cores: Collection[int]) -> list[int]:
+    """One worker's share of the cores; where there are fewer cores than workers, some have the same one.
+
+    All workers wait for the slowest in each step, so two on one core while another idles cost all of them. With
+    `devices.threads: 0` TensorFlow starts as many threads as the share has cores.
+
+    >>> [cores_of(index, 2, {0, 1, 4, 5, 6}) for index in (0, 1)]
+    [[0, 1], [4, 5, 6]]
+    >>> [cores_of(index, 3, {0, 1}) for index in (0, 1, 2)]
+    [[0], [0], [1]]
+    """
+    first, end = (place * len(cores) // workers for place in (index, index + 1))
+    return sorted(cores)[first : max(end, first + 1)]
 
 
 def free_addresses(number: int) -> list[str]:

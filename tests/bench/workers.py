@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from tests.bench.multi30k import DATA, configured
-from tests.bench.processes import measure
 from tests.bench.report import merge, show
 
 STEPS, WARM_UP = 120, 40  # of which the first are those in which TensorFlow traces
@@ -79,24 +78,24 @@ def command(*given: str) -> list[str]:
     return [sys.executable, "-m", "tests.bench.workers", *given]
 
 
-def parsed(output: str) -> dict[str, float]:
-    """What such a process printed last."""
-    figures: dict[str, float] = json.loads(output.splitlines()[-1])
-    return figures
+def at_once(*trainings: tuple[str, str, str]) -> dict[str, float]:
+    """Runs trainings at the same time; gives the sums of what they say."""
+    processes = [subprocess.Popen(command(*given), stdout=subprocess.PIPE, text=True) for given in trainings]
+    outputs = [process.communicate()[0] for process in processes]
+    if any(process.returncode for process in processes):
+        raise SystemExit(f"one of the trainings {trainings} failed")
+    said = [json.loads(output.splitlines()[-1]) for output in outputs]
+    return {name: sum(figures[name] for figures in said) for name in said[0]}
 
 
 def figures() -> dict[str, float]:
-    """Runs all trainings."""
-    one, two = (
-        parsed(measure(command("T", workers, core)).output)["tokens_per_second"]
-        for workers, core in (("1", "0"), ("2", "all"))
-    )
-    apart = [subprocess.Popen(command("T", "1", core), stdout=subprocess.PIPE, text=True) for core in ("0", "1")]
-    outputs = [process.communicate()[0] for process in apart]
-    if any(process.returncode for process in apart):
-        raise SystemExit("one of two trainings at the same time failed")
-    waited = parsed(measure(command("R", "1", "0")).output)["input_wait"]
-    both = sum(parsed(output)["tokens_per_second"] for output in outputs)
+    """Runs all trainings, those that are compared by turns: the speed of a machine changes within minutes."""
+    one = two = both = 0.0
+    for core in ("0", "1"):
+        one += at_once(("T", "1", core))["tokens_per_second"]
+        two += at_once(("T", "2", "all"))["tokens_per_second"]
+        both += at_once(("T", "1", "0"), ("T", "1", "1"))["tokens_per_second"]
+    waited = at_once(("R", "1", "0"))["input_wait"]
     return dict(zip(MEANINGS, (waited, two / one, both / one), strict=True))
 
 

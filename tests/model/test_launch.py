@@ -18,7 +18,7 @@ from model.checkpoints import Checkpoint
 from model.config import DeviceConfig, TrainConfig
 from model.launch import build_strategy
 from model.worker import Job
-from model.workers import run_local_workers
+from model.workers import run_local_workers, started
 from pipeline.errors import InputError
 
 TRAIN = """
@@ -124,6 +124,14 @@ def test_workers_end_with_whoever_started_them(job: Callable[..., Job], tmp_path
     while any(is_running(worker) for worker in workers):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core cannot be shared out")
+def test_workers_share_out_the_cores(job: Callable[..., Job]) -> None:
+    with started(job()) as workers:
+        first, second = (os.sched_getaffinity(worker.process.pid) for worker in workers)
+    assert first | second == os.sched_getaffinity(0)
+    assert not first & second
 
 
 def test_workers_that_are_not_there_in_time_are_named(job: Callable[..., Job]) -> None:
