@@ -1,13 +1,18 @@
-"""How the workers of a training learn what the first of them read."""
+"""How the workers of a training learn what the first of them read, and that all of them train the same."""
 
 from collections.abc import Callable
 from contextlib import suppress
+from hashlib import sha256
 
 import numpy as np
 import tensorflow as tf
 
 from model.checkpoints import Checkpoint
+from model.cluster import TF_CONFIG
 from model.launch import is_chief
+from pipeline.errors import InputError
+
+PIECE = 2**28  # bytes that are sent at once: several copies of them are in memory meanwhile
 
 
 def told(strategy: tf.distribute.Strategy, look: Callable[[], Checkpoint | None]) -> Checkpoint | None:
@@ -16,7 +21,27 @@ def told(strategy: tf.distribute.Strategy, look: Callable[[], Checkpoint | None]
         return look()
     found = look() if is_chief(strategy) else None
     data = broadcast(strategy, found.encode() if found else b"")
-    return Checkpoint.decode(data) if data else None
+    said = Checkpoint.decode(data) if data else None
+    if data and said is None:
+        raise ConnectionError("what the first worker of the cluster sent did not arrive as it was")
+    return said
+
+
+def check_agreed(strategy: tf.distribute.Strategy, what: bytes) -> None:
+    """Raises `InputError`, on all workers, unless all bring the same: gradients of two trainings can be added up, too.
+
+    Args:
+        strategy: of this process.
+        what: the training, its configuration and data.
+    """
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return
+    own = sha256(what).digest()
+    differs = broadcast(strategy, own) != own
+    (others,) = added_up(strategy, np.array([differs], np.int32))
+    if others:
+        cause = f"{others} of them differ from the first in configuration, vocabulary or data"
+        raise InputError(TF_CONFIG, f"{strategy.num_replicas_in_sync} replicas", "workers that train the same", cause)
 
 
 def meet(strategy: tf.distribute.Strategy) -> None:
@@ -33,14 +58,15 @@ def meet(strategy: tf.distribute.Strategy) -> None:
 
 def broadcast(strategy: tf.distribute.Strategy, data: bytes) -> bytes:
     """The chief's bytes, on every worker; what the others bring does not count."""
-    speaks = is_chief(strategy)
-    (length,) = added_up(strategy, np.array([len(data) if speaks else 0], np.int32))
-    if length == 0:  # TensorFlow does not survive adding up nothing
-        return b""
-    padded = np.zeros((length + 3) // 4, np.int32)
-    if speaks:
-        padded[:] = np.frombuffer(data + bytes(-len(data) % 4), np.int32)
-    return added_up(strategy, padded).tobytes()[:length]
+    if not is_chief(strategy):
+        data = b""
+    whole, rest = added_up(strategy, np.array(divmod(len(data), PIECE), np.int32)).tolist()
+    received = bytearray()
+    for size in [PIECE] * whole + [rest] * (rest > 0):  # TensorFlow does not survive adding up nothing
+        piece = data[len(received) : len(received) + size]
+        padded = np.frombuffer(piece + bytes(-(-size // 4) * 4 - len(piece)), np.int32)
+        received += added_up(strategy, padded).tobytes()[:size]
+    return bytes(received)
 
 
 def added_up(

@@ -214,7 +214,10 @@ def save(
     *,
     frame_size: int = 0,
 ) -> None:
-    """Writes the SavedModel; the folder appears when it is complete.
+    """Writes the SavedModel, in the place of one that was there.
+
+    It lies in the output of a stage, which counts once it has a manifest, so it may appear piece by piece: a bucket
+    that is mounted as a folder cannot rename a folder.
 
     Args:
         weights: by the names of the model's variables.
@@ -224,10 +227,8 @@ def save(
         folder: where it goes.
         frame_size: numbers of a source frame, 0 where sources are text.
     """
-    partial = folder.with_name(f".{folder.name}.partial")
-    for left in (partial, folder):
-        if left.exists():
-            shutil.rmtree(left)
+    if folder.exists():
+        shutil.rmtree(folder)
     translator = Translator(weights, config, pieces, form, frame_size)
     inputs = {name: tf.TensorSpec([None], tf.string, name) for name in ("sentences", "sources", "targets")} | {
         "count": tf.TensorSpec([], tf.int32, "count"),
@@ -255,8 +256,7 @@ def save(
         }
     translator.keep(kernels)
     signatures["serving_default"] = signatures["translate"]
-    tf.saved_model.save(translator, str(partial), signatures=signatures)
-    partial.rename(folder)
+    tf.saved_model.save(translator, str(folder), signatures=signatures)
 
 
 class Hypothesis(NamedTuple):

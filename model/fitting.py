@@ -1,5 +1,6 @@
 """The loop of steps, with a checkpoint and a row of the history now and then, and how it goes on after a kill."""
 
+import json
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 from model import checkpoints
 from model.averaging import Candidates
 from model.batches import Pairs, full_batch
-from model.broadcast import told
+from model.broadcast import check_agreed, meet, told
 from model.checkpoints import Checkpoint
 from model.divergence import check_learning
 from model.feeding import feed, in_order
@@ -52,7 +53,9 @@ def fit(
 ) -> History:
     """Takes all steps that are left, with a checkpoint and a row of the history now and then.
 
-    The first worker alone reads and writes the checkpoints, and tells the others what it found.
+    The first worker alone reads and writes the checkpoints, and tells the others what it found. All of them come
+    through the same places in the same order, where they wait for each other: `check_agreed`, `told`, each of the
+    trainer's steps and losses, and `meet` at the end. What only one of them does must call none of these.
 
     Args:
         trainer: the model, with the configuration.
@@ -64,15 +67,17 @@ def fit(
         events: of TensorBoard's files; None: there are none.
 
     Raises:
-        InputError: the loss is no number any more or hopelessly high, a batch does not fit into memory, or the
-            checkpoint is of another training.
+        InputError: the loss is no number any more or hopelessly high, a batch does not fit into memory, the
+            checkpoint is of another training, or another worker trains something else.
         Interrupted: this process was asked to end.
     """
     config = trainer.config
-    if not len(dev.lengths) and (config.patience or config.schedule == "plateau"):
+    if not len(plan_of(config, dev).rows) and (config.patience or config.schedule == "plateau"):
         given = ("schedule", "plateau") if config.schedule == "plateau" else ("patience", config.patience)
-        raise InputError(f"train.{given[0]}", given[1], "a dev set beside it", "there is no dev loss to watch")
+        cause = f"of {len(dev.lengths):,} pairs none is within train.max_length={config.max_length}"
+        raise InputError(f"train.{given[0]}", given[1], "a dev set beside it, for a loss to watch", cause)
     made_with = {"train": config.canonical(), "vocabulary": sizes_of(trainer)} | frame_fact(trainer.frame_size)
+    check_agreed(trainer.strategy, json.dumps(made_with, sort_keys=True).encode() + plan.lengths.tobytes())
     found = told(trainer.strategy, lambda: checkpoints.newest(folder))
     notes, candidates = Notes(), Candidates(config)
     if found:
@@ -84,6 +89,10 @@ def fit(
             log.info("%-16s goes on   after %s of %s steps", "train", f"{found.step:,}", f"{config.steps:,}")
     else:
         begin()
+        # What the first worker begins with counts: an alias may have moved before another one looked it up.
+        begun = told(trainer.strategy, lambda: Checkpoint(0, trainer.state(), {}, made_with))
+        if begun:
+            trainer.restore(begun.state)
     first = found.step + 1 if found else 1
 
     def save(step: int) -> None:
@@ -121,8 +130,8 @@ def take_steps(trainer: Trainer, pairs: Pairs, plan: Plan, dev: Pairs, loop: Loo
     batches = meter.watch(feed(plan, pairs, (loop.first - 1) * each + 1, config.steps * each))
     since = time.monotonic()
     for step in range(loop.first, config.steps + 1):
-        *held, last = islice(batches, each)
-        for place, batch in enumerate(held, start=1):
+        *others, last = islice(batches, each)
+        for place, batch in enumerate(others, start=1):
             trainer.hold(batch, (step - 1) * each + place)
         factor = notes.plateau.factor
         taken = trainer.step(last, step, factor, asks=loop.request.is_made)
@@ -148,6 +157,7 @@ def take_steps(trainer: Trainer, pairs: Pairs, plan: Plan, dev: Pairs, loop: Loo
             since = time.monotonic()
             loop.save(step)
         if taken.asked:
+            meet(trainer.strategy)  # the first worker has saved by then
             raise Interrupted(step)
         if notes.is_over(config):
             return

@@ -1,5 +1,6 @@
 """Devices: from a configuration to a `tf.distribute` strategy."""
 
+import errno
 import os
 import socket
 import threading
@@ -66,7 +67,10 @@ def join_cluster(config: DeviceConfig) -> tf.distribute.Strategy:
     if missing:
         said = f"{', '.join(missing)} did not join within {config.join_seconds} s (devices.join_seconds)"
         raise ConnectionError(f"{said}; was every worker of TF_CONFIG started?")
-    return tf.distribute.MultiWorkerMirroredStrategy()
+    try:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    except tf.errors.OpError as error:
+        raise ConnectionError(f"a worker was there and is gone: {error.message.splitlines()[0]}") from error
 
 
 def find_tpu(config: DeviceConfig) -> tf.distribute.Strategy:
@@ -113,7 +117,10 @@ def wait_for(workers: list[str], own: str, seconds: float) -> list[str]:
     try:
         server = socket.create_server((host, int(port)))
     except OSError as error:
-        raise InputError(TF_CONFIG, own, "an address of this machine that is free", str(error.strerror)) from error
+        allowed, cause = "an address of this machine that is free", str(error.strerror)
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRINUSE:  # another try may find it otherwise
+            raise ConnectionError(f"{TF_CONFIG} = {own}: expected {allowed} ({cause})") from error
+        raise InputError(TF_CONFIG, own, allowed, cause) from error
     with server:
         while missing and time.monotonic() < deadline:
             missing = [worker for worker in missing if not answers(worker)]

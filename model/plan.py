@@ -169,7 +169,10 @@ class Plan:
         return [shape or Shape(len(rows), *self.lengths[rows].max(axis=0).tolist()) for rows, shape in batches]
 
     def _counts(self, epoch: int) -> list[int]:
-        """The steps of an epoch's windows."""
+        """The steps of an epoch's windows.
+
+        They are cut here and once more in `windows`, by equal chances: what draws before the cuts draws in both.
+        """
         for uncounted in range(len(self._counted), epoch + 1):
             windows = self._windows(uncounted)
             self._counted.append([len(self._batches(shards, chance)) for shards, chance in windows])

@@ -27,6 +27,14 @@ from pipeline.frames import frame_fact, frame_size
 from pipeline.manifest import Manifest, write_atomically
 from pipeline.stage import Outcome, log
 
+# What TensorFlow says of a worker that has ended, was started anew, or does not answer.
+GONE = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.FailedPreconditionError,
+)
 CHECKPOINTS = "checkpoints"
 EVENTS = "tensorboard"
 
@@ -129,5 +137,7 @@ def train_on(
     try:
         fit(trainer, data.pairs, data.plan, data.dev, folder / CHECKPOINTS, begin=begin, events=folder / EVENTS)
         meet(strategy)
-    except (tf.errors.UnavailableError, tf.errors.AbortedError) as error:
+    except GONE as error:
+        if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            raise
         raise ConnectionError(f"a worker of the cluster is gone: {error.message.splitlines()[0]}") from error

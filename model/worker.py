@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from pathlib import Path
 
 from model.config import DeviceConfig, TrainConfig
@@ -75,6 +76,10 @@ def end_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    code = main()
+    code = 1
+    try:
+        code = main()
+    except Exception:
+        traceback.print_exc()
     sys.stdout.flush()
     os._exit(code)  # TensorFlow's own farewell waits for the other workers, which may be gone

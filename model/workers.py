@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,10 +61,11 @@ def run_local_workers(job: Job) -> None:
         deadline = time.monotonic() + job.devices.join_seconds
         while any(worker.process.poll() is None for worker in workers):
             time.sleep(LOOKS_EVERY)
-            if request.is_made:
+            codes = {worker.process.poll() for worker in workers} - {None, 0}
+            if request.is_made or EXIT_CODE in codes:  # a signal to the whole group reaches workers first, perhaps
                 end(workers)
                 break
-            if any(worker.process.poll() for worker in workers):
+            if codes:
                 break
             if time.monotonic() > deadline:
                 check_joined(workers, job)
@@ -81,7 +82,8 @@ def started(job: Job) -> Iterator[list[Worker]]:
             out, errors = (Path(folder) / f"{index}.{kind}" for kind in ("out", "errors"))
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "model.worker"],
-                env=os.environ | {TF_CONFIG: described(addresses, index)},
+                env=os.environ | {TF_CONFIG: described(addresses, index), "CUDA_VISIBLE_DEVICES": "-1"},
+                bufsize=0,
                 stdin=subprocess.PIPE,
                 stdout=stack.enter_context(out.open("wb")),
                 stderr=stack.enter_context(errors.open("wb")) if index else None,  # people see the first one's
@@ -93,24 +95,25 @@ def started(job: Job) -> Iterator[list[Worker]]:
             workers.append(Worker(process, out, errors))
         for worker in workers:
             if worker.process.stdin:
-                worker.process.stdin.write(job.model_dump_json().encode() + b"\n")
-                worker.process.stdin.flush()  # and left open: its end is the sign that this process is gone
+                with suppress(BrokenPipeError):  # it has ended, and its exit code says how
+                    # And left open: its end is the sign that this process is gone.
+                    worker.process.stdin.write(job.model_dump_json().encode() + b"\n")
         yield workers
 
 
 def cores_of(index: int, workers: int, cores: Collection[int]) -> list[int]:
-    """One worker's share of the cores; where there are fewer cores than workers, some have the same one.
+    """One worker's share of the cores, or all of them where they do not divide equally.
 
-    All workers wait for the slowest in each step, so two on one core while another idles cost all of them. With
-    `devices.threads: 0` TensorFlow starts as many threads as the share has cores.
+    All workers wait for the slowest in each step, so two on one core while another idles cost all of them, and so
+    would a smaller share. With `devices.threads: 0` TensorFlow starts as many threads as the share has cores.
 
-    >>> [cores_of(index, 2, {0, 1, 4, 5, 6}) for index in (0, 1)]
-    [[0, 1], [4, 5, 6]]
-    >>> [cores_of(index, 3, {0, 1}) for index in (0, 1, 2)]
-    [[0], [0], [1]]
+    >>> [cores_of(index, 2, {0, 1, 4, 5}) for index in (0, 1)]
+    [[0, 1], [4, 5]]
+    >>> [cores_of(index, 2, {0, 1, 2}) for index in (0, 1)]
+    [[0, 1, 2], [0, 1, 2]]
     """
-    first, end = (place * len(cores) // workers for place in (index, index + 1))
-    return sorted(cores)[first : max(end, first + 1)]
+    size, left = divmod(len(cores), workers)
+    return sorted(cores) if left or not size else sorted(cores)[index * size : (index + 1) * size]
 
 
 def free_addresses(number: int) -> list[str]:

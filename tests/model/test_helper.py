@@ -1,13 +1,11 @@
 """A training by two machines of a cluster: processes that share nothing but the network."""
 
 import os
-import socket
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -15,42 +13,68 @@ from model.cluster import TF_CONFIG, described
 from model.config import DeviceConfig, TrainConfig
 from model.helper import helps
 from model.stages import train
+from model.worker import Job
+from model.workers import free_addresses
 from pipeline.errors import InputError
 
-MACHINE = """
+MACHINE: Final = """
 import sys
 from pathlib import Path
+from model import broadcast
 from model.helper import help_to_train, helps
 from model.stages import train
 from model.worker import Job
 from pipeline import manifest as manifests
+broadcast.PIECE = 100_000  # so that what the first machine tells takes several pieces
 job = Job.model_validate_json(sys.argv[1])
 work = help_to_train if helps(job.devices) else train
 inputs = map(manifests.read, (job.shards, job.vocabulary))
 work(job.config, *inputs, output_dir=job.folder, devices=job.devices)
 """
-CLUSTER = DeviceConfig(strategy="multi_worker", threads=1, join_seconds=200)
+CLUSTER: Final = DeviceConfig(strategy="multi_worker", threads=1, join_seconds=200)
+
+
+def machines(
+    toy: Any, configs: Sequence[TrainConfig], addresses: Sequence[str], folder: Path
+) -> list[subprocess.Popen[str]]:
+    """A process for each configuration, with a folder of its own."""
+    found = []
+    for index, config in enumerate(configs):
+        own = folder / str(index)
+        own.mkdir()
+        job = Job(
+            config=config,
+            devices=CLUSTER,
+            shards=toy.shards.directory,
+            vocabulary=toy.vocabulary.directory,
+            folder=own,
+        )
+        command = [sys.executable, "-c", MACHINE, job.model_dump_json()]
+        environment = os.environ | {TF_CONFIG: described(addresses, index)}
+        found.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True))
+    return found
+
+
+@pytest.mark.slow
+def test_machines_that_were_told_different_things_train_nothing(
+    toy: Any, toy_config: Callable[..., TrainConfig], tmp_path: Path
+) -> None:
+    configs = [toy_config(), toy_config(learning_rate=0.5)]
+    for machine in machines(toy, configs, free_addresses(2), tmp_path):
+        _, errors = machine.communicate(timeout=300)
+        assert machine.returncode == 1
+        expected = "InputError: TF_CONFIG = 2 replicas: expected workers that train the same (1 of them differ from"
+        assert expected in errors
+    assert not list(tmp_path.rglob("*.npz"))
 
 
 @pytest.mark.slow
 def test_the_first_machine_writes_the_model_and_the_other_helps(
     toy: Any, toy_config: Callable[..., TrainConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from model.worker import Job
-
     config = toy_config()
-    folders = {"shards": toy.shards.directory, "vocabulary": toy.vocabulary.directory}
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
-        addresses = [f"127.0.0.1:{probe.getsockname()[1]}" for probe in probes]
-    machines = []
-    for index in range(2):
-        (tmp_path / str(index)).mkdir()
-        job = Job(config=config, devices=CLUSTER, folder=tmp_path / str(index), **folders)
-        command = [sys.executable, "-c", MACHINE, job.model_dump_json()]
-        environment = os.environ | {TF_CONFIG: described(addresses, index)}
-        machines.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True))
-    for machine in machines:
+    addresses = free_addresses(2)
+    for machine in machines(toy, [config, config], addresses, tmp_path):
         _, errors = machine.communicate(timeout=300)
         assert machine.returncode == 0, errors
     assert list((tmp_path / "1").iterdir()) == []

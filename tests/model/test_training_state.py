@@ -209,15 +209,18 @@ def test_a_checkpoint_of_another_vocabulary_says_so(
 
 
 @pytest.mark.parametrize("watching", [{"patience": 2}, {"schedule": "plateau"}])
+@pytest.mark.parametrize("max_length", [64, 1])  # without a dev set; with one of which every pair is too long
 def test_what_watches_the_dev_loss_needs_one(
-    toy: Any, toy_config: Callable[..., Any], tmp_path: Path, watching: dict[str, Any]
+    toy: Any, toy_config: Callable[..., Any], tmp_path: Path, watching: dict[str, Any], max_length: int
 ) -> None:
-    config = toy_config(**watching)
+    config = toy_config(**watching, max_length=max_length)
     pairs = Pairs.read(toy.shards.paths("train/*.tfrecord"))
+    dev = Pairs.read(toy.shards.paths("dev/*.tfrecord") if max_length == 1 else [])
     trainer = Trainer(config, 40, build_strategy(DeviceConfig()))
     (key,) = watching
-    with pytest.raises(InputError, match=f"train.{key} = {watching[key]}: expected a dev set beside it"):
-        fit(trainer, pairs, make_plan(config, pairs), Pairs.read([]), tmp_path)
+    said = f"train.{key} = {watching[key]}: expected a dev set beside it.*of {len(dev.lengths)} pairs none is within"
+    with pytest.raises(InputError, match=said):
+        fit(trainer, pairs, make_plan(toy_config(), pairs), dev, tmp_path)
 
 
 def test_names_of_parts_are_not_mixed_up() -> None:
