@@ -3,7 +3,6 @@
 Nothing heavy is imported here, so that help and mistakes cost no waiting.
 """
 
-import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -367,8 +366,6 @@ def main() -> None:
     except (Replaced, LeaseLost) as reason:
         click.echo(f"nightshift: {reason}; run the same command to go on", err=True)
         sys.exit(EXIT_CODE)
-    except BrokenPipeError:  # whoever reads our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, Conflict) as error:
         click.echo(f"nightshift: {error}; what was finished is kept, run the same command to go on", err=True)
         sys.exit(1)

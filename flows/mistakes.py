@@ -7,12 +7,15 @@ one of these; a group gives its commands the same manners.
 """
 
 import difflib
+import select
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from pipeline.errors import InputError
+
+STDOUT: Final = 1
 
 
 class Command(click.Command):
@@ -50,6 +53,26 @@ class Group(click.Group):
         if self.get_command(context, args[0]) is None:
             raise unknown("command", args[0], self.list_commands(context))
         return super().resolve_command(context, args)
+
+    def invoke(self, context: click.Context) -> Any:
+        """Runs the command.
+
+        Click takes every broken pipe for a reader of the output who has seen enough, and ends without a word. Storage
+        and workers break, too.
+        """
+        try:
+            return super().invoke(context)
+        except BrokenPipeError as error:
+            if nobody_reads(STDOUT):
+                raise
+            raise ConnectionError(str(error)) from error
+
+
+def nobody_reads(output: int) -> bool:
+    """Whether the other end of an output, given by its descriptor, is closed."""
+    look = select.poll()
+    look.register(output, 0)  # no event but errors, which are always told
+    return any(events & (select.POLLERR | select.POLLHUP) for _, events in look.poll(0))
 
 
 def explained(error: click.UsageError, command: click.Command, context: click.Context, given: list[str]) -> InputError:

@@ -1,5 +1,7 @@
 """The command line without a night: help, and mistakes that must cost no waiting."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from flows.cli import STAGES, cli
+from flows.cli import STAGES, cli, main
 
 NIGHTSHIFT = str(Path(sys.executable).with_name("nightshift"))
 
@@ -16,6 +18,28 @@ def nightshift(folder, *arguments):
     return subprocess.run(
         [NIGHTSHIFT, *arguments], check=False, cwd=folder, capture_output=True, text=True, timeout=120
     )
+
+
+def test_whoever_reads_the_output_may_leave(tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [NIGHTSHIFT, "train", "--help"]
+    run = subprocess.run(command, check=False, cwd=tmp_path, stdout=writer, stderr=subprocess.PIPE, timeout=120)
+    os.close(writer)
+    assert (run.returncode, run.stderr) == (1, b"")
+
+
+def test_a_connection_that_breaks_is_no_reader_who_left(monkeypatch, capsys):
+    @cli.command("lost")
+    def lose():
+        raise BrokenPipeError(errno.EPIPE, "the bucket is gone")
+
+    monkeypatch.setitem(cli.commands, "lost", cli.commands.pop("lost"))  # and taken away again
+    monkeypatch.setattr(sys, "argv", ["nightshift", "lost"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 1
+    assert "nightshift: [Errno 32] the bucket is gone; what was finished is kept" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("stage", STAGES)
