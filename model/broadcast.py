@@ -19,8 +19,11 @@ def told(strategy: tf.distribute.Strategy, look: Callable[[], Checkpoint | None]
     """What the chief finds, on every worker: no other needs to see the chief's disk."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return look()
-    found = look() if is_chief(strategy) else None
-    data = broadcast(strategy, found.encode() if found else b"")
+    if is_chief(strategy):
+        found = look()
+        broadcast(strategy, found.encode() if found else b"")
+        return found
+    data = broadcast(strategy, b"")
     said = Checkpoint.decode(data) if data else None
     if data and said is None:
         raise ConnectionError("what the first worker of the cluster sent did not arrive as it was")
@@ -30,6 +33,8 @@ def told(strategy: tf.distribute.Strategy, look: Callable[[], Checkpoint | None]
 def check_agreed(strategy: tf.distribute.Strategy, what: bytes) -> None:
     """Raises `InputError`, on all workers, unless all bring the same: gradients of two trainings can be added up, too.
 
+    Variables have to be made after it: TensorFlow sends their first values, and waits where somebody makes others.
+
     Args:
         strategy: of this process.
         what: the training, its configuration and data.
@@ -38,10 +43,11 @@ def check_agreed(strategy: tf.distribute.Strategy, what: bytes) -> None:
         return
     own = sha256(what).digest()
     differs = broadcast(strategy, own) != own
-    (others,) = added_up(strategy, np.array([differs], np.int32))
+    others, workers = added_up(strategy, np.array([differs, 1], np.int32)).tolist()
     if others:
+        meet(strategy)
         cause = f"{others} of them differ from the first in configuration, vocabulary or data"
-        raise InputError(TF_CONFIG, f"{strategy.num_replicas_in_sync} replicas", "workers that train the same", cause)
+        raise InputError(TF_CONFIG, f"{workers} workers", "workers that train the same", cause)
 
 
 def meet(strategy: tf.distribute.Strategy) -> None:

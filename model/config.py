@@ -287,7 +287,7 @@ class DeviceConfig(Frozen):
         description="Time within which all workers of `multi_worker` must have joined, or a TPU must answer.",
     )
     threads: int = Field(
-        0, ge=0, le=1024, description="Threads of one operation; 0: one a core, which local workers share out."
+        0, ge=0, le=1024, description="Threads of one operation; 0: one for each core that the process may use."
     )
 
     @field_validator("workers")

@@ -1,6 +1,5 @@
 """The loop of steps, with a checkpoint and a row of the history now and then, and how it goes on after a kill."""
 
-import json
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -8,10 +7,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import tensorflow as tf
+
 from model import checkpoints
 from model.averaging import Candidates
 from model.batches import Pairs, full_batch
-from model.broadcast import check_agreed, meet, told
+from model.broadcast import meet, told
 from model.checkpoints import Checkpoint
 from model.divergence import check_learning
 from model.feeding import feed, in_order
@@ -54,8 +55,8 @@ def fit(
     """Takes all steps that are left, with a checkpoint and a row of the history now and then.
 
     The first worker alone reads and writes the checkpoints, and tells the others what it found. All of them come
-    through the same places in the same order, where they wait for each other: `check_agreed`, `told`, each of the
-    trainer's steps and losses, and `meet` at the end. What only one of them does must call none of these.
+    through the same places in the same order, where they wait for each other: `told`, each of the trainer's steps and
+    losses, `meet` where they were asked to end. What only one of them does must call none of these.
 
     Args:
         trainer: the model, with the configuration.
@@ -63,12 +64,12 @@ def fit(
         plan: in which order.
         dev: what the model is measured on.
         folder: of the checkpoints.
-        begin: called where there is no checkpoint to go on from.
+        begin: called by the first worker where there is no checkpoint to go on from.
         events: of TensorBoard's files; None: there are none.
 
     Raises:
-        InputError: the loss is no number any more or hopelessly high, a batch does not fit into memory, the
-            checkpoint is of another training, or another worker trains something else.
+        InputError: the loss is no number any more or hopelessly high, a batch does not fit into memory, or the
+            checkpoint is of another training.
         Interrupted: this process was asked to end.
     """
     config = trainer.config
@@ -77,7 +78,6 @@ def fit(
         cause = f"of {len(dev.lengths):,} pairs none is within train.max_length={config.max_length}"
         raise InputError(f"train.{given[0]}", given[1], "a dev set beside it, for a loss to watch", cause)
     made_with = {"train": config.canonical(), "vocabulary": sizes_of(trainer)} | frame_fact(trainer.frame_size)
-    check_agreed(trainer.strategy, json.dumps(made_with, sort_keys=True).encode() + plan.lengths.tobytes())
     found = told(trainer.strategy, lambda: checkpoints.newest(folder))
     notes, candidates = Notes(), Candidates(config)
     if found:
@@ -88,11 +88,9 @@ def fit(
         if is_chief(trainer.strategy):
             log.info("%-16s goes on   after %s of %s steps", "train", f"{found.step:,}", f"{config.steps:,}")
     else:
-        begin()
-        # What the first worker begins with counts: an alias may have moved before another one looked it up.
-        begun = told(trainer.strategy, lambda: Checkpoint(0, trainer.state(), {}, made_with))
-        if begun:
-            trainer.restore(begun.state)
+        if is_chief(trainer.strategy):
+            begin()
+        begin_alike(trainer)
     first = found.step + 1 if found else 1
 
     def save(step: int) -> None:
@@ -109,6 +107,14 @@ def fit(
     if is_chief(trainer.strategy):
         checkpoints.prune(folder)  # of a run that was killed after its last checkpoint and before it tidied up
     return notes.history
+
+
+def begin_alike(trainer: Trainer) -> None:
+    """Gives all workers of a cluster the first one's weights, who alone knows which model stood for an alias."""
+    if isinstance(trainer.strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        begun = told(trainer.strategy, lambda: Checkpoint(0, trainer.state(), {}))
+        if begun:
+            trainer.restore(begun.state)
 
 
 class Loop(NamedTuple):

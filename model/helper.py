@@ -6,7 +6,6 @@ from pathlib import Path
 from model.cluster import TF_CONFIG, is_helper
 from model.config import DeviceConfig, TrainConfig
 from model.devices import check_devices
-from model.stages import look
 from pipeline.manifest import Manifest
 from pipeline.quiet import tensorflow_quietly
 
@@ -35,11 +34,9 @@ def help_to_train(
         ConnectionError: another worker did not come, or is gone.
     """
     check_devices(config, devices)
-    predecessor = look(config, output_dir, shards, vocabulary).given["predecessor"]
     with tensorflow_quietly():
         from model.launch import build_strategy
         from model.prepare import prepare
         from model.training import train_on
     data = prepare(config, shards, vocabulary)
-    source = predecessor.fetch() if predecessor else None
-    train_on(build_strategy(devices), config, data, output_dir, source=source, compiles=devices.compile)
+    train_on(build_strategy(devices), config, data, output_dir, compiles=devices.compile)

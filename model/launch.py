@@ -1,6 +1,5 @@
 """Devices: from a configuration to a `tf.distribute` strategy."""
 
-import errno
 import os
 import socket
 import threading
@@ -118,7 +117,7 @@ def wait_for(workers: list[str], own: str, seconds: float) -> list[str]:
         server = socket.create_server((host, int(port)))
     except OSError as error:
         allowed, cause = "an address of this machine that is free", str(error.strerror)
-        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRINUSE:  # another try may find it otherwise
+        if isinstance(error, socket.gaierror):  # names of new machines take a while to be known
             raise ConnectionError(f"{TF_CONFIG} = {own}: expected {allowed} ({cause})") from error
         raise InputError(TF_CONFIG, own, allowed, cause) from error
     with server:

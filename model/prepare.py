@@ -20,6 +20,7 @@ class Data(NamedTuple):
     pairs: Pairs
     dev: Pairs
     plan: Plan
+    digest: str  # of the shards and the vocabulary, wherever they lie
 
 
 def prepare(config: TrainConfig, shards: Manifest, vocabulary: Manifest) -> Data:
@@ -32,7 +33,7 @@ def prepare(config: TrainConfig, shards: Manifest, vocabulary: Manifest) -> Data
     frames = FrameForm(size, config.model.frame_stride) if size else None
     pairs, dev = (Pairs.read(shards.paths_of_all(f"{split}/*.tfrecord*"), frames) for split in ("train", "dev"))
     copies = copies_of(weights_of(config, pairs, shards), config.seed) if config.weights else None
-    return Data(pieces, pairs, dev, make_plan(config, pairs, copies))
+    return Data(pieces, pairs, dev, make_plan(config, pairs, copies), f"{shards.digest} {vocabulary.digest}")
 
 
 def make_plan(config: TrainConfig, pairs: Pairs, copies: Ints | None = None) -> Plan:

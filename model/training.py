@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from model import checkpoints, export
 from model.averaging import exported, part_of
-from model.broadcast import meet
+from model.broadcast import check_agreed, meet
 from model.config import DeviceConfig, TrainConfig
 from model.devices import check_devices
 from model.embeddings import vectors_of
@@ -118,23 +118,26 @@ def train_on(
         config: what is trained.
         data: what is learned from.
         folder: of the stage's output.
-        source: folder of the model that a new training begins with; None: random weights.
+        source: folder of the model that a new training begins with, of which the first worker's counts; None:
+            random weights.
         compiles: whether XLA compiles the step.
 
     Raises:
+        InputError: another worker of the cluster trains something else, or as `fit` raises it.
         ConnectionError: another worker of the cluster is gone.
     """
     pieces, size = data.pieces, data.pairs.frame_size
-    vectors = vectors_of(config, pieces, size)
-    trainer = Trainer(
-        config, pieces.target.size, strategy, pieces.source_size, size, vectors=vectors, compiles=compiles
-    )
 
     def begin() -> None:
         if source:
             warm_start(trainer, source, data.pieces)
 
     try:
+        check_agreed(strategy, json.dumps([config.canonical(), data.digest], sort_keys=True).encode())
+        vectors = vectors_of(config, pieces, size)
+        trainer = Trainer(
+            config, pieces.target.size, strategy, pieces.source_size, size, vectors=vectors, compiles=compiles
+        )
         fit(trainer, data.pairs, data.plan, data.dev, folder / CHECKPOINTS, begin=begin, events=folder / EVENTS)
         meet(strategy)
     except GONE as error:

@@ -56,14 +56,15 @@ def machines(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("other", [{"learning_rate": 0.5}, {"ema": 0.5}])  # of equal and of other variables
 def test_machines_that_were_told_different_things_train_nothing(
-    toy: Any, toy_config: Callable[..., TrainConfig], tmp_path: Path
+    toy: Any, toy_config: Callable[..., TrainConfig], tmp_path: Path, other: dict[str, float]
 ) -> None:
-    configs = [toy_config(), toy_config(learning_rate=0.5)]
+    configs = [toy_config(), toy_config(**other)]
     for machine in machines(toy, configs, free_addresses(2), tmp_path):
         _, errors = machine.communicate(timeout=300)
         assert machine.returncode == 1
-        expected = "InputError: TF_CONFIG = 2 replicas: expected workers that train the same (1 of them differ from"
+        expected = "InputError: TF_CONFIG = 2 workers: expected workers that train the same (1 of them differ from"
         assert expected in errors
     assert not list(tmp_path.rglob("*.npz"))
 
