@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from hashlib import sha256
 
 import numpy as np
@@ -79,16 +80,24 @@ def added_up(
     strategy: tf.distribute.Strategy, values: np.ndarray[tuple[int], np.dtype[np.int32]]
 ) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
     """The sum of the workers' numbers; of a worker's replicas the first brings them."""
+    summed: np.ndarray[tuple[int], np.dtype[np.int32]] = adder(strategy)(tf.constant(values)).numpy()
+    return summed
 
-    @tf.function(reduce_retracing=True, autograph=False)  # type: ignore[untyped-decorator]
+
+@cache
+def adder(strategy: tf.distribute.Strategy) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The sum in a graph, which is traced once for all lengths."""
+    replicas = len(strategy.extended.worker_devices)
+
+    def of_replica(values: tf.Tensor) -> tf.Tensor:
+        replica = tf.distribute.get_replica_context()
+        first = replica.replica_id_in_sync_group % replicas == 0
+        return replica.all_reduce(tf.distribute.ReduceOp.SUM, values * tf.cast(first, values.dtype))
+
     def add(values: tf.Tensor) -> tf.Tensor:
-        def of_replica(values: tf.Tensor) -> tf.Tensor:
-            replica = tf.distribute.get_replica_context()
-            first = replica.replica_id_in_sync_group % replicas == 0
-            return replica.all_reduce(tf.distribute.ReduceOp.SUM, values * tf.cast(first, values.dtype))
-
         return strategy.experimental_local_results(strategy.run(of_replica, args=(values,)))[0]
 
-    replicas = len(strategy.extended.worker_devices)
-    summed: np.ndarray[tuple[int], np.dtype[np.int32]] = add(tf.constant(values)).numpy()
-    return summed
+    compiled: Callable[[tf.Tensor], tf.Tensor] = tf.function(
+        add, input_signature=[tf.TensorSpec([None], tf.int32)], autograph=False
+    )
+    return compiled
