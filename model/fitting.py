@@ -75,8 +75,9 @@ def fit(
     config = trainer.config
     if not len(plan_of(config, dev).rows) and (config.patience or config.schedule == "plateau"):
         given = ("schedule", "plateau") if config.schedule == "plateau" else ("patience", config.patience)
-        cause = f"of {len(dev.lengths):,} pairs none is within train.max_length={config.max_length}"
-        raise InputError(f"train.{given[0]}", given[1], "a dev set beside it, for a loss to watch", cause)
+        left_out = f"none of its {len(dev.lengths):,} pairs is within train.max_length={config.max_length}"
+        cause = left_out if len(dev.lengths) else "there is no dev loss to watch"
+        raise InputError(f"train.{given[0]}", given[1], "a dev set beside it", cause)
     made_with = {"train": config.canonical(), "vocabulary": sizes_of(trainer)} | frame_fact(trainer.frame_size)
     found = told(trainer.strategy, lambda: checkpoints.newest(folder))
     notes, candidates = Notes(), Candidates(config)

@@ -15,7 +15,7 @@ from pipeline.stopping import Request, Stopped
 
 @pytest.fixture
 def said(caplog, said):
-    """Here of what is no warning, too."""
+    """Our own log lines, here not only the warnings."""
     caplog.set_level(logging.INFO, "nightshift")
     return said
 
