@@ -113,7 +113,7 @@ def cores_of(index: int, workers: int, cores: Collection[int]) -> list[int]:
     [[0, 1, 2], [0, 1, 2]]
     """
     size, left = divmod(len(cores), workers)
-    return sorted(cores) if left or not size else sorted(cores)[index * size : (index + 1) * size]
+    return sorted(cores) if left else sorted(cores)[index * size : (index + 1) * size]
 
 
 def free_addresses(number: int) -> list[str]:
