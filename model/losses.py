@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from model.precision import in_32_bits
 from pipeline.vocabulary import PAD
 
 LEAST = np.finfo(np.float32).tiny  # a true token of a smaller probability, or none, costs 87 nats all the same
@@ -54,8 +55,8 @@ def summed_cross_entropy(
     loss = summed(features, table, bias)
     if label_smoothing == 0:
         return loss
-    true = tf.reduce_sum(features * tf.gather(table, targets), axis=1) + tf.gather(bias, targets)
-    mean = tf.linalg.matvec(features, tf.reduce_mean(table, axis=0)) + tf.reduce_mean(bias)
+    true = tf.reduce_sum(in_32_bits(features) * tf.gather(table, targets), axis=1) + tf.gather(bias, targets)
+    mean = in_32_bits(tf.linalg.matvec(features, tf.reduce_mean(table, axis=0))) + tf.reduce_mean(bias)
     return loss + label_smoothing * tf.reduce_sum((true - mean) * real)
 
 
@@ -86,7 +87,7 @@ def in_chunks(
             chunk + 1,
             loss + tf.reduce_sum(losses * counts[:, 0]),
             at_features.write(chunk, tf.matmul(change, table) * counts),
-            at_table + tf.matmul(change, part * counts, transpose_a=True),
+            at_table + in_32_bits(tf.matmul(change, part * counts, transpose_a=True)),
         )
 
     room = tf.TensorArray(tf.float32, size=chunks, element_shape=parts.shape[1:])
@@ -100,10 +101,7 @@ def with_change(logits: tf.Tensor, targets: tf.Tensor) -> tuple[tf.Tensor, tf.Te
 
     TensorFlow's kernel that does all of this takes several times as long as the softmax's.
     """
-    # The shape is known. But mixed precision looks no further than this operation, so the softmax stays float32: of a
-    # token that is nearly certain, the difference to 1 would be lost in 16 bits.
-    logits = tf.ensure_shape(logits, logits.shape)
-    shares = tf.nn.softmax(logits)
+    shares = tf.nn.softmax(in_32_bits(logits))  # of a nearly certain token 16 bits lose the difference to 1
     places = tf.stack([tf.range(tf.size(targets)), targets], axis=1)
     losses = -tf.math.log(tf.gather_nd(shares, places) + LEAST)
     return losses, tf.tensor_scatter_nd_sub(shares, places, tf.ones_like(losses))

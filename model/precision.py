@@ -1,7 +1,8 @@
 """Mixed precision: products in 16 bits, everything that adds up in 32.
 
-TensorFlow's graph optimizer chooses the operations: products become 16-bit ones and casts go around them, while the
-weights, the softmax, the sums and all that is kept stay float32 (Micikevicius et al., 2018).
+TensorFlow's graph optimizer chooses the operations: products become 16-bit ones and casts go around them, and what lies
+between two of them may follow. The weights, the softmax, the loss, the gradient once it is summed over a batch, and all
+that is kept stay float32 (Micikevicius et al., 2018); `in_32_bits` is where that ends.
 """
 
 from collections.abc import Iterator
@@ -36,6 +37,16 @@ def computing_in(precision: str) -> Iterator[None]:
         yield
     finally:
         tf.config.optimizer.set_experimental_options({option: before})
+
+
+def in_32_bits(values: tf.Tensor) -> tf.Tensor:
+    """The same values; what is reckoned with them next stays float32, and so does all that follows from it.
+
+    The optimizer has 16 bits spread twice: from products to the sums and quotients that touch them, then from all of
+    these to whatever only moves numbers about. A check of the shape is of the second kind, so that a sum behind it is
+    out of the first one's reach, and what lies behind that sum out of the second one's.
+    """
+    return tf.ensure_shape(values, values.shape)
 
 
 def check_precision(config: TrainConfig) -> None:

@@ -26,7 +26,7 @@ from model.dropout import Dropout, folded
 from model.embeddings import Vectors, fill
 from model.losses import summed_cross_entropy
 from model.optimizer import adam, corrected, decay_at, follow
-from model.precision import LossScale, check_precision, computing_in
+from model.precision import LossScale, check_precision, computing_in, in_32_bits
 from model.schedules import learning_rate
 from pipeline.errors import InputError
 from pipeline.vocabulary import PAD
@@ -242,7 +242,7 @@ class Trainer:
             self.held.assign(tf.zeros_like(self.held))
         flat = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, flat)
         tokens, asked = flat[-2], flat[-1] > 0
-        total, loss = flat[:-3] / (tokens * given.scale), flat[-3] / tokens
+        total, loss = flat[:-3] / tokens, flat[-3] / tokens
         norm = tf.norm(total)
         is_finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
         loss = tf.where(is_finite, loss, nan)
@@ -261,12 +261,13 @@ class Trainer:
         return tf.concat([found, [given.asks]], axis=0)
 
     def _differentiated(self, sources: tf.Tensor, targets: tf.Tensor, seed: tf.Tensor, scale: tf.Tensor) -> tf.Tensor:
-        """Gradients of the scaled loss, the loss, the number of tokens, `[P + 2]`."""
+        """Gradients of the loss, the loss, the number of tokens, `[P + 2]`."""
         with tf.GradientTape() as tape:
             dropout = Dropout(self.config.model.dropout, seed)
             loss, tokens = self._losses(sources, targets, self.config.label_smoothing, dropout)
             scaled = loss * scale
-        gradients = [tf.convert_to_tensor(slope) for slope in tape.gradient(scaled, list(self.weights.values()))]
+        slopes = [tf.convert_to_tensor(slope) for slope in tape.gradient(scaled, list(self.weights.values()))]
+        gradients = [in_32_bits(slope) / scale for slope in slopes]
         return tf.concat([*(tf.reshape(slope, [-1]) for slope in gradients), [loss, tokens]], axis=0)
 
     def _sums(self, sources: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:

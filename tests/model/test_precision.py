@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from model import checkpoints
@@ -18,6 +19,7 @@ from model.prepare import make_plan
 from model.trainer import Trainer
 
 BATCH = Batch(np.array([[4, 5, 3]], np.int32), np.array([[5, 4, 3]], np.int32))
+TRANSFORMER = {"architecture": "transformer", "feedforward_units": 16, "heads": 2}
 TOO_HIGH = 2.0**117  # with which the gradients of large weights overflow float32, as 2.0**15 may overflow float16
 
 
@@ -86,6 +88,29 @@ def test_a_training_counts_what_it_skipped_and_goes_on_from_its_scale(
     other = Trainer(config, 40, build_strategy(DeviceConfig()))
     other.restore(found.state)
     assert other.scale == trainer.scale
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("network", [{"attention": "multiplicative"}, {"attention": "additive"}, TRANSFORMER])
+def test_sums_over_a_batch_are_not_rounded_to_16_bits(
+    toy_config: Callable[..., TrainConfig], network: dict[str, Any], accumulate: int
+) -> None:
+    model = toy_config().model.model_copy(update=network | {"dropout": 0.0})
+    chance = np.random.default_rng(1)  # bfloat16 has no number between 1,912 and 1,920
+    batch = Batch(*(chance.integers(4, 500, (101, columns), np.int32) for columns in (17, 19)))
+    taken = []
+    for precision in ("float32", "bfloat16"):
+        config = toy_config(model=model, precision=precision, accumulate=accumulate)
+        trainer = Trainer(config, 500, build_strategy(DeviceConfig()))
+        for draw in range(1, accumulate):
+            trainer.hold(batch, draw)
+        taken.append(trainer.step(batch, 1))
+    exact, found = taken
+    assert found.tokens == exact.tokens == accumulate * 1919
+    if found.norm == exact.norm:
+        pytest.skip("this machine has no products in bfloat16")
+    assert found.loss == pytest.approx(exact.loss, rel=2e-4)
+    assert found.norm == pytest.approx(exact.norm, rel=0.02)
 
 
 def test_what_is_hidden_stays_hidden_in_float16() -> None:
