@@ -19,6 +19,7 @@ from pipeline.vocabulary import EOS, PAD
 Ints = np.ndarray[Any, np.dtype[np.integer[Any]]]
 Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
 Booleans = np.ndarray[Any, np.dtype[np.bool_]]
+Form = tuple[int, int, int]  # B, S and T of a batch
 Ragged = tuple[Any, Ints]  # values, and the offsets of the rows among them
 
 WINDOW_PAIRS: Final = 1_000_000

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from model.checkpoints import Checkpoint
 from model.cluster import TF_CONFIG
-from model.launch import is_chief
+from model.launch import is_alone, is_chief
 from pipeline.errors import InputError
 
 PIECE = 2**28  # bytes that are sent at once: several copies of them are in memory meanwhile
@@ -18,7 +18,7 @@ PIECE = 2**28  # bytes that are sent at once: several copies of them are in memo
 
 def told(strategy: tf.distribute.Strategy, look: Callable[[], Checkpoint | None]) -> Checkpoint | None:
     """What the chief finds, on every worker: no other needs to see the chief's disk."""
-    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+    if is_alone(strategy):
         return look()
     if is_chief(strategy):
         found = look()
@@ -40,7 +40,7 @@ def check_agreed(strategy: tf.distribute.Strategy, what: bytes) -> None:
         strategy: of this process.
         what: the training, its configuration and data.
     """
-    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+    if is_alone(strategy):
         return
     own = sha256(what).digest()
     differs = broadcast(strategy, own) != own
@@ -57,7 +57,7 @@ def meet(strategy: tf.distribute.Strategy) -> None:
     They meet twice. Who leaves closes connections from which others may still have to learn that all have come; by the
     second time all know it, and that somebody is gone is no news.
     """
-    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+    if not is_alone(strategy):
         broadcast(strategy, b"")
         with suppress(tf.errors.OpError):
             broadcast(strategy, b"")

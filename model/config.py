@@ -286,6 +286,13 @@ class DeviceConfig(Frozen):
         le=86_400,
         description="Time within which all workers of `multi_worker` must have joined, or a TPU must answer.",
     )
+    batches_per_call: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="Batches that one call from Python learns from. More are worth it where a step is short; who asks "
+        "a training to end waits for two calls at most.",
+    )
     threads: int = Field(
         0, ge=0, le=1024, description="Threads of one operation; 0: one for each core that the process may use."
     )

@@ -7,17 +7,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import tensorflow as tf
-
 from model import checkpoints
 from model.averaging import Candidates
 from model.batches import Pairs, full_batch
 from model.broadcast import meet, told
 from model.checkpoints import Checkpoint
+from model.config import TrainConfig
 from model.divergence import check_learning
 from model.feeding import feed, in_order
 from model.interruption import Interrupted, listening
-from model.launch import devices_of, is_chief
+from model.launch import devices_of, is_alone, is_chief
 from model.meter import Meter
 from model.notes import History, Notes
 from model.plan import Plan
@@ -112,7 +111,7 @@ def fit(
 
 def begin_alike(trainer: Trainer) -> None:
     """Gives all workers of a cluster the first one's weights, who alone knows which model stood for an alias."""
-    if isinstance(trainer.strategy, tf.distribute.MultiWorkerMirroredStrategy):
+    if not is_alone(trainer.strategy):
         begun = told(trainer.strategy, lambda: Checkpoint(0, trainer.state(), {}))
         if begun:
             trainer.restore(begun.state)
@@ -133,19 +132,26 @@ class Loop(NamedTuple):
 def take_steps(trainer: Trainer, pairs: Pairs, plan: Plan, dev: Pairs, loop: Loop) -> None:
     """Takes the steps from the first to the last, or to the one where it is over."""
     config, notes, meter = trainer.config, loop.notes, loop.meter
-    each = config.accumulate
-    batches = meter.watch(feed(plan, pairs, (loop.first - 1) * each + 1, config.steps * each))
+    step, each = loop.first - 1, config.accumulate
+    done, last = step * each, config.steps * each
+    batches = meter.watch(feed(plan, pairs, done + 1, last))
     since = time.monotonic()
-    for step in range(loop.first, config.steps + 1):
-        *others, last = islice(batches, each)
-        for place, batch in enumerate(others, start=1):
-            trainer.hold(batch, (step - 1) * each + place)
-        factor = notes.plateau.factor
-        taken = trainer.step(last, step, factor, asks=loop.request.is_made)
-        notes.add(taken.loss, taken.tokens, is_expected=trainer.scale.value > 1)
+    while done < last:
+        factor, asks = notes.plateau.factor, loop.request.is_made
+        # Who trains alone need not go on until all have heard of it.
+        most = 1 if asks and is_alone(trainer.strategy) else trainer.batches_per_call
+        call = list(islice(batches, min(most, next_stop(config, step) * each - done)))
+        taken = trainer.learn(call, done + 1, factor, asks=asks)
+        done += len(call)
+        if not taken:
+            continue
+        first, step = step + 1, step + len(taken)
         meter.add(step, taken, learning_rate(config, step, factor))
-        check_learning(config, notes, step, trainer.vocabulary)
-        loop.progress.update(step, taken.loss, taken.tokens)
+        for number, one in enumerate(taken, start=first):
+            notes.add(one.loss, one.tokens, is_expected=one.scale.exponent > 0)
+            check_learning(config, notes, number, trainer.vocabulary)
+        asked = any(one.asked for one in taken)
+        loop.progress.update(step, taken)
         measures, saves = (
             step % every == 0 or step == config.steps for every in (config.evaluate_every, config.checkpoint_every)
         )
@@ -159,12 +165,23 @@ def take_steps(trainer: Trainer, pairs: Pairs, plan: Plan, dev: Pairs, loop: Loo
             meter.measured(step, dev_loss)
             if notes.conclude(config, dev_loss):
                 loop.candidates.best = weights
-        if saves or taken.asked or notes.is_over(config):
+        if saves or asked or notes.is_over(config):
             notes.seconds += time.monotonic() - since
             since = time.monotonic()
             loop.save(step)
-        if taken.asked:
+        if asked:
             meet(trainer.strategy)  # the first worker has saved by then
             raise Interrupted(step)
         if notes.is_over(config):
             return
+
+
+def next_stop(config: TrainConfig, step: int) -> int:
+    """The next step after which there is more to do than the step after it.
+
+    >>> [next_stop(TrainConfig(steps=9, checkpoint_every=4, evaluate_every=3), step) for step in (0, 3, 4, 8)]
+    [3, 4, 6, 9]
+    """
+    return min(
+        config.steps, *(step + every - step % every for every in (config.checkpoint_every, config.evaluate_every))
+    )

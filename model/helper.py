@@ -39,4 +39,4 @@ def help_to_train(
         from model.prepare import prepare
         from model.training import train_on
     data = prepare(config, shards, vocabulary)
-    train_on(build_strategy(devices), config, data, output_dir, compiles=devices.compile)
+    train_on(build_strategy(devices), config, data, output_dir, devices)

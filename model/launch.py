@@ -137,10 +137,15 @@ def answers(worker: str) -> bool:
         return False
 
 
+def is_alone(strategy: tf.distribute.Strategy) -> bool:
+    """Whether no other process trains with this one."""
+    return not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Whether this process is the one that reads and writes checkpoints."""
     task: Any = strategy.cluster_resolver
-    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+    if is_alone(strategy):
         return True
     return task.task_type == "chief" or ("chief" not in task.cluster_spec().jobs and task.task_id == 0)
 
@@ -150,4 +155,4 @@ def devices_of(strategy: tf.distribute.Strategy) -> int:
     replicas: int = strategy.num_replicas_in_sync
     if tf.config.list_logical_devices("GPU"):
         return replicas
-    return replicas if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy) else 1
+    return 1 if is_alone(strategy) else replicas

@@ -1,7 +1,7 @@
 """What a training does with its time, as scalars for TensorBoard."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from model import flops
@@ -9,7 +9,7 @@ from model.batches import Batch
 from model.scalars import EventFile
 from model.trainer import Step, Trainer
 
-EVERY = 20  # steps that one point of a curve sums up
+EVERY = 20  # steps that one point of a curve sums up, or a few more where a call takes several
 
 
 @dataclass
@@ -62,17 +62,18 @@ class Meter:
                 self._sums.operations += flops.of_batch(self._trainer.config.model, self._trainer.vocabulary, batch)
             yield batch
 
-    def add(self, step: int, taken: Step, rate: float) -> None:
-        """A step is done, with that step size."""
+    def add(self, step: int, taken: Sequence[Step], rate: float) -> None:
+        """Some steps are done, the last of them with that number and step size."""
         sums, now = self._sums, time.monotonic()
         sums.took += now - (self._since or now)
         self._since = None
-        if taken.loss == taken.loss:
-            sums.loss += taken.loss * taken.tokens
-            sums.norm += taken.norm
-            sums.tokens += taken.tokens
-            sums.steps += 1
-        if step % EVERY == 0:
+        for each in taken:
+            if each.loss == each.loss:
+                sums.loss += each.loss * each.tokens
+                sums.norm += each.norm
+                sums.tokens += each.tokens
+                sums.steps += 1
+        if step // EVERY > (step - len(taken)) // EVERY:
             self._write(step, rate)
 
     def measured(self, step: int, dev_loss: float | None) -> None:

@@ -7,7 +7,8 @@ that is kept stay float32 (Micikevicius et al., 2018); `in_32_bits` is where tha
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from math import log2
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -17,7 +18,7 @@ from pipeline.errors import InputError
 
 OPTIONS = {"bfloat16": "auto_mixed_precision_onednn_bfloat16", "float16": "auto_mixed_precision"}
 GROWS_AFTER = 2000  # steps
-HIGHEST = 2.0**24
+HIGHEST = 24  # exponent
 
 
 @contextmanager
@@ -55,32 +56,40 @@ def check_precision(config: TrainConfig) -> None:
         raise InputError("train.precision", config.precision, "float16 or float32", "the training runs on GPUs")
 
 
-@dataclass
-class LossScale:
+class LossScale(NamedTuple):
     """What a float16 loss is multiplied by, so that small gradients do not become zero; part of every checkpoint.
 
-    It halves when a gradient overflows and doubles after `GROWS_AFTER` steps without one.
+    It halves when a gradient overflows and doubles after `GROWS_AFTER` steps without one. As a power of two it loses
+    nothing, and as whole numbers it keeps out of the optimizer's reach.
 
     Args:
-        value: a power of two, so that dividing by it again loses nothing.
+        exponent: of the power of two.
         good: steps since it changed.
     """
 
-    value: float = 2.0**15
+    exponent: int = 15
     good: int = 0
 
-    def sees(self, *, is_finite: bool) -> None:
-        """A step was taken, or skipped because it overflowed."""
-        self.good += 1
-        if not is_finite:
-            self.value, self.good = max(1.0, self.value / 2), 0
-        elif self.good == GROWS_AFTER:
-            self.value, self.good = min(HIGHEST, self.value * 2), 0
-
     def state(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """Both numbers as an array."""
-        return np.array([self.value, self.good])
+        """The factor and the steps as an array."""
+        return np.array([2.0**self.exponent, self.good])
 
-    def restore(self, state: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
-        """Puts a state back."""
-        self.value, self.good = float(state[0]), int(state[1])
+    @classmethod
+    def parse(cls, state: np.ndarray[tuple[int], np.dtype[np.float64]]) -> "LossScale":
+        """What `state` gave."""
+        factor, good = state.tolist()
+        return cls(round(log2(factor)), round(good))
+
+
+def factor_of(scale: tf.Tensor) -> tf.Tensor:
+    """What the loss is multiplied by, of a scale `[2]`: the float32 whose bits have that exponent (IEEE 754)."""
+    return tf.bitcast(tf.bitwise.left_shift(scale[0] + 127, 23), tf.float32)
+
+
+def followed(scale: tf.Tensor, is_finite: tf.Tensor) -> tf.Tensor:
+    """The scale, `[2]`, after a step that was taken, or skipped because it overflowed."""
+    exponent, good = scale[0], scale[1] + 1
+    is_grown = good == GROWS_AFTER
+    higher, lower = tf.minimum(HIGHEST, exponent + 1), tf.maximum(0, exponent - 1)
+    exponent = tf.where(is_finite, tf.where(is_grown, higher, exponent), lower)
+    return tf.stack([exponent, tf.where(is_finite & ~is_grown, good, 0)])

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from model.batches import Floats, FrameForm, Ints, Pairs
+from model.batches import Floats, Form, FrameForm, Ints, Pairs
 from model.config import TrainConfig
 from model.plan import Plan, copies_of
 from pipeline.errors import InputError
@@ -64,6 +64,13 @@ def plan_of(config: TrainConfig, pairs: Pairs, copies: Ints | None = None) -> Pl
         pairs.window_pairs,
         config.shapes,
     )
+
+
+def forms_of(plan: Plan, frames: FrameForm | None = None) -> list[Form]:
+    """The shapes that a plan's batches have where they are fixed, none where they are not."""
+    stride = frames.stride if frames else 1
+    shapes = plan.fixed_shapes if plan.shapes == "fixed" else []
+    return [(shape.rows, shape.sources * stride, shape.targets) for shape in shapes]
 
 
 def weights_of(config: TrainConfig, pairs: Pairs, shards: Manifest) -> Floats:

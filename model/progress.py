@@ -1,10 +1,15 @@
 """What a person sees while a model trains."""
 
+from collections.abc import Sequence
 from math import isfinite
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from pipeline.progress import ProgressLine
+
+if TYPE_CHECKING:
+    from model.trainer import Step
 
 SMOOTHING = 0.98  # of the loss that is shown: the mean over about fifty steps
 
@@ -24,18 +29,18 @@ class TrainingProgress(ProgressLine):
         self.has_begun = False
         self.smoothed: float | None = None
 
-    def update(self, step: int, loss: float, tokens: int) -> None:
-        """A step is done, or skipped where the loss is no number."""
+    def update(self, step: int, taken: "Sequence[Step]") -> None:
+        """Some steps are done, up to one; of those whose loss is no number nothing more is known."""
         self.done = step
-        if not isfinite(loss):
-            self.show()
-            return
+        learned = [each for each in taken if isfinite(each.loss)]
+        for each in learned:
+            before = each.loss if self.smoothed is None else self.smoothed
+            self.smoothed = SMOOTHING * before + (1 - SMOOTHING) * each.loss
         if self.has_begun:
-            self.tokens += tokens
-        else:  # the first step is also built, which takes as long as many others
+            self.tokens += sum(each.tokens for each in learned)
+        elif learned:  # the first call also builds what it calls, which takes as long as many others
             self.has_begun = True
             self.count_from(step)
-        self.smoothed = loss if self.smoothed is None else SMOOTHING * self.smoothed + (1 - SMOOTHING) * loss
         self.show()
 
     @property

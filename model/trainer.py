@@ -9,46 +9,32 @@ replica draws masks of its own. Batches that are accumulated are added up before
 larger batch for the same reason.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from math import isfinite, nan
+from math import nan
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from model.architectures import build_model
-from model.batches import Batch
+from model.batches import Batch, Form
+from model.calls import GIVEN, Answer, Given, Packed, as_tensors, in_turn, pack, specs_of
 from model.checkpoints import Arrays
 from model.config import ReadSide, TrainConfig
 from model.dropout import Dropout, folded
 from model.embeddings import Vectors, fill
 from model.losses import summed_cross_entropy
 from model.optimizer import adam, corrected, decay_at, follow
-from model.precision import LossScale, check_precision, computing_in, in_32_bits
+from model.precision import LossScale, check_precision, computing_in, factor_of, followed, in_32_bits
 from model.schedules import learning_rate
 from pipeline.errors import InputError
 from pipeline.vocabulary import PAD
 
 FILLED_TO = 64  # of whose multiples the tokens before a softmax are one: a kernel is compiled for each number of them
 IDS = tf.TensorSpec([None, None], tf.int32)  # dynamic: one trace serves all shapes of batches
-
-
-class Given(NamedTuple):
-    """What a step is told beside its batch, one number each."""
-
-    draw: Any  # number of the batch: decides what dropout draws
-    step: Any  # for Adam's correction
-    rate: Any  # step size
-    decay: Any  # of the weights' moving average
-    scale: Any  # of the loss, float16
-    asks: Any  # 1 where this worker was asked to end, otherwise 0
-    is_real: Any  # whether the weights are to change
-
-
-INTEGER, NUMBER, TRUTH = (tf.TensorSpec([], kind) for kind in (tf.int32, tf.float32, tf.bool))
-GIVEN = Given(INTEGER, INTEGER, NUMBER, NUMBER, NUMBER, NUMBER, TRUTH)
+SCALE = tf.TensorSpec([2], tf.int32)
 
 
 class Step(NamedTuple):
@@ -58,6 +44,7 @@ class Step(NamedTuple):
     tokens: int  # real target tokens
     norm: float  # of the gradient of the loss per token, before clipping
     asked: bool  # whether any worker was asked to end
+    scale: LossScale  # of the next one's loss
 
 
 class Trainer:
@@ -71,6 +58,9 @@ class Trainer:
         frame_size: numbers of a frame, where sources are frames and no tokens; otherwise 0.
         vectors: of tokens, by side, that the new model has in place of its own.
         compiles: whether XLA makes one program of what a replica does; needs batches of fixed shapes.
+        batches_per_call: how many `learn` may be given at once. A call for several is another graph, and its rounding
+            another one; all numbers above 1 have the same bits.
+        forms: those that batches can be of where their shapes are fixed; needed for more than one batch a call.
     """
 
     def __init__(
@@ -83,6 +73,8 @@ class Trainer:
         *,
         vectors: Mapping[ReadSide, Vectors] | None = None,
         compiles: bool = False,
+        batches_per_call: int = 1,
+        forms: Sequence[Form] = (),
     ) -> None:
         check_precision(config)
         self.config = config
@@ -90,7 +82,9 @@ class Trainer:
         self.source_vocabulary = source_vocabulary
         self.frame_size = frame_size
         self.strategy = strategy
-        self.scale = LossScale() if config.precision == "float16" else LossScale(1.0)
+        self.batches_per_call = batches_per_call
+        self.forms = forms
+        self.scale = LossScale(15 if config.precision == "float16" else 0)
         with strategy.scope():
             self.model = build_model(config.model, vocabulary, config.seed, source_vocabulary, frame_size)
             for side, found in (vectors or {}).items():
@@ -116,43 +110,51 @@ class Trainer:
         batch = None if config.shapes == "fixed" else [read, IDS]
         # AutoGraph rewrites the source of all that is called, seconds at every start; nothing here needs it.
         graph = partial(tf.function, autograph=False)
-        self._compiled_step = graph(self._step, input_signature=batch and [*batch, GIVEN])
-        self._compiled_hold = graph(self._hold, input_signature=batch and [*batch, GIVEN])
+        self._compiled_step = graph(self._step, input_signature=batch and [*batch, GIVEN, SCALE])
+        self._compiled_hold = graph(self._hold, input_signature=batch and [*batch, GIVEN, SCALE])
+        self._compiled_turns = graph(self._in_turn, input_signature=[*specs_of(frame_size), SCALE])
         self._compiled_sums = graph(self._sums, input_signature=batch)
         self._differentiate = graph(self._differentiated, jit_compile=True) if compiles else self._differentiated
 
-    def step(self, batch: Batch, step: int, factor: float = 1.0, *, asks: bool = False, is_real: bool = True) -> Step:
-        """Updates the weights from a batch and those that are held.
+    def learn(
+        self, batches: Sequence[Batch], first: int, factor: float = 1.0, *, asks: bool = False, is_real: bool = True
+    ) -> list[Step]:
+        """Learns from batches, one after the other; what is left over of a step is held until the next ones come.
 
-        Where the loss or the gradient's norm is not finite, the loss is no number and nothing changes.
+        Where a step's loss or its gradient's norm is not finite, the loss is no number and the step changes nothing.
 
         Args:
-            batch: what to learn from.
-            step: from 1 on.
+            batches: at least one, and at most `batches_per_call`.
+            first: number of the first one since the beginning of the training, from 1 on; `accumulate` of them make a
+                step.
             factor: of the step size.
             asks: whether this worker was asked to end; all workers are told.
             is_real: whether the weights are to change.
+
+        Returns:
+            What became of each step that was completed.
         """
-        config = self.config
-        rate, decay = learning_rate(config, step, factor), decay_at(step, config.ema)
-        given = Given(step * config.accumulate, step, rate, decay, self.scale.value, float(asks), is_real)
-        with computing_in(config.precision):
-            loss, tokens, norm, asked = self._compiled_step(batch.sources, batch.targets, as_tensors(given))
-        taken = Step(float(loss), int(tokens), float(norm), bool(asked))
-        if is_real and config.precision == "float16":
-            self.scale.sees(is_finite=isfinite(taken.loss))
+        given = [self._given(draw, factor, asks, is_real) for draw, _ in enumerate(batches, start=first)]
+        scale = tf.constant(self.scale)
+        with computing_in(self.config.precision):
+            if self.batches_per_call > 1:
+                answers = self._compiled_turns(pack(batches), as_tensors(Given(*zip(*given, strict=True))), scale)
+                answers = zip(*(values.numpy() for values in answers), strict=True)
+            else:
+                (batch,), (said,) = batches, given
+                call = self._compiled_step if self._completes(said.draw) else self._compiled_hold
+                answers = [call(batch.sources, batch.targets, as_tensors(said), scale)]
+        taken = []
+        for (told, scale), said in zip(answers, given, strict=True):
+            if self._completes(said.draw):  # of others nothing is looked at: a device need not have come that far
+                loss, tokens, norm, asked = np.asarray(told).tolist()
+                self.scale = LossScale(*np.asarray(scale).tolist())
+                taken.append(Step(loss, int(tokens), norm, asked > 0, self.scale))
         return taken
 
-    def hold(self, batch: Batch, draw: int) -> None:
-        """Adds a batch to those that the next step learns from, where `accumulate` is above 1.
-
-        Args:
-            batch: what to learn from.
-            draw: the batch's number since the beginning of the training, from 1 on.
-        """
-        given = Given(draw, 0, 0.0, 0.0, self.scale.value, 0.0, is_real=True)
-        with computing_in(self.config.precision):
-            self._compiled_hold(batch.sources, batch.targets, as_tensors(given))
+    def step(self, batch: Batch, step: int, factor: float = 1.0, *, asks: bool = False, is_real: bool = True) -> Step:
+        """Takes a step, counted from 1 on, with its last batch; see `learn`."""
+        return self.learn([batch], step * self.config.accumulate, factor, asks=asks, is_real=is_real)[0]
 
     def rehearse(self, batch: Batch) -> None:
         """Takes a step that changes nothing, to see whether it fits into memory.
@@ -210,38 +212,62 @@ class Trainer:
         for name, value in self._changing.items():
             value.assign(state[name])
         if "scale" in state:
-            self.scale.restore(state["scale"])
+            self.scale = LossScale.parse(state["scale"])
 
-    def _step(self, sources: tf.Tensor, targets: tf.Tensor, given: Given) -> tuple[Any, ...]:
-        gradients, *told = self.strategy.run(self._gradients, args=(sources, targets, given))
+    def _completes(self, draw: Any) -> Any:
+        """Whether the batch of a number is the last one of a step."""
+        return draw % self.config.accumulate == 0
+
+    def _given(self, draw: int, factor: float, asks: bool, is_real: bool) -> Given:
+        """What is said of the batch of a number."""
+        step = -(-draw // self.config.accumulate)
+        rate, decay = learning_rate(self.config, step, factor), decay_at(step, self.config.ema)
+        return Given(draw, step, rate, decay, float(asks), is_real)
+
+    def _in_turn(self, packed: Packed, given: Given, scale: tf.Tensor) -> Answer:
+        return in_turn(self._learn, packed, given, scale, self.forms)
+
+    def _learn(self, sources: tf.Tensor, targets: tf.Tensor, given: Given, scale: tf.Tensor) -> Answer:
+        """Takes a step where a batch completes it, and holds the batch otherwise."""
+        step, hold = (partial(call, sources, targets, given, scale) for call in (self._step, self._hold))
+        return step() if self.config.accumulate == 1 else tf.cond(self._completes(given.draw), step, hold)
+
+    def _step(self, sources: tf.Tensor, targets: tf.Tensor, given: Given, scale: tf.Tensor) -> Answer:
+        """Updates the weights from a batch and those that are held."""
+        gradients, *told = self.strategy.run(self._gradients, args=(sources, targets, given, scale))
         loss, tokens, norm, asked = (self.strategy.experimental_local_results(values)[0] for values in told)
-        is_taken = tf.math.is_finite(loss) & given.is_real
-        rate = corrected(given.rate, given.step)
+        is_finite = tf.math.is_finite(loss)
+        rate, is_taken = corrected(given.rate, given.step), is_finite & given.is_real
         update = self.strategy.extended.update
         for (path, weight), gradient in zip(self.weights.items(), gradients, strict=True):
             slots = (self.means[path], self.squares[path])
             update(weight, adam, args=(slots, gradient, rate, is_taken), group=False)
             if self.averages:
                 update(weight, follow, args=(self.averages[path], given.decay, is_taken), group=False)
-        return loss, tokens, norm, asked
+        if self.config.precision == "float16":
+            scale = tf.where(given.is_real, followed(scale, is_finite), scale)
+        return tf.stack([loss, tokens, norm, asked]), scale
 
-    def _hold(self, sources: tf.Tensor, targets: tf.Tensor, given: Given) -> None:
-        def add(sources: tf.Tensor, targets: tf.Tensor, given: Given) -> None:
-            self.held.assign_add(self._summed_gradients(sources, targets, given))
+    def _hold(self, sources: tf.Tensor, targets: tf.Tensor, given: Given, scale: tf.Tensor) -> Answer:
+        """Adds a batch to those that the next step learns from."""
 
-        self.strategy.run(add, args=(sources, targets, given))
+        def add(sources: tf.Tensor, targets: tf.Tensor, given: Given, scale: tf.Tensor) -> None:
+            self.held.assign_add(self._summed_gradients(sources, targets, given, scale))
 
-    def _gradients(self, sources: tf.Tensor, targets: tf.Tensor, given: Given) -> tuple[Any, ...]:
+        self.strategy.run(add, args=(sources, targets, given, scale))
+        return tf.zeros(4), scale
+
+    def _gradients(self, sources: tf.Tensor, targets: tf.Tensor, given: Given, scale: tf.Tensor) -> tuple[Any, ...]:
         """On each replica: the clipped gradient of the whole batch's loss per token, that loss, its tokens, the norm.
 
         Where the loss or the gradient's norm is not finite, the gradient is zero and the loss is no number.
         """
-        flat = self._summed_gradients(sources, targets, given)
+        flat = self._summed_gradients(sources, targets, given, scale)
         if self.config.accumulate > 1:
             flat += self.held
             self.held.assign(tf.zeros_like(self.held))
         flat = tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, flat)
-        tokens, asked = flat[-2], flat[-1] > 0
+        tokens, asked = flat[-2], flat[-1]
         total, loss = flat[:-3] / tokens, flat[-3] / tokens
         norm = tf.norm(total)
         is_finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
@@ -252,11 +278,11 @@ class Trainer:
         parts = [tf.reshape(part, weight.shape) for part, weight in zip(parts, weights, strict=True)]
         return parts, loss, tokens, norm, asked
 
-    def _summed_gradients(self, sources: tf.Tensor, targets: tf.Tensor, given: Given) -> tf.Tensor:
+    def _summed_gradients(self, sources: tf.Tensor, targets: tf.Tensor, given: Given, scale: tf.Tensor) -> tf.Tensor:
         """This replica's sums over its tokens, `[P + 3]`: gradients, loss, tokens, requests to end."""
         replica = tf.distribute.get_replica_context()
         seed = folded(tf.stack([self.config.seed, given.draw]), replica.replica_id_in_sync_group)
-        found = self._differentiate(*self._share(sources, targets), seed, given.scale)
+        found = self._differentiate(*self._share(sources, targets), seed, factor_of(scale))
         # A worker has as many replicas as it has devices, and what they all say comes to more than 0 all the same.
         return tf.concat([found, [given.asks]], axis=0)
 
@@ -308,8 +334,3 @@ def share_of(values: tf.Tensor, first: tf.Tensor | int, every: int) -> tf.Tensor
     rows, *sizes = values.shape
     filled = tf.pad(values, [[0, -rows % every], *([0, 0] for _ in sizes)])
     return tf.reshape(filled, [-(-rows // every), every, *sizes])[:, first]
-
-
-def as_tensors(given: Given) -> Given:
-    """The numbers in the types that the graph takes."""
-    return Given(*(tf.constant(value, spec.dtype) for value, spec in zip(given, GIVEN, strict=True)))

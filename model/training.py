@@ -13,11 +13,11 @@ from model.config import DeviceConfig, TrainConfig
 from model.devices import check_devices
 from model.embeddings import vectors_of
 from model.fitting import fit
-from model.launch import build_strategy
+from model.launch import build_strategy, is_alone
 from model.loss_curve import draw_losses
 from model.notes import Notes
 from model.predecessor import Predecessor
-from model.prepare import Data, prepare
+from model.prepare import Data, forms_of, prepare
 from model.trainer import Trainer
 from model.warm_start import warm_start
 from model.weights import write_weights
@@ -65,7 +65,7 @@ def train_and_export(
         )
         run_local_workers(job)
     elif not is_trained(config, folder):
-        train_on(build_strategy(devices), config, data, folder, source=source, compiles=devices.compile)
+        train_on(build_strategy(devices), config, data, folder, devices, source=source)
     last = checkpoints.newest(folder / CHECKPOINTS)
     if last is None:
         raise FileNotFoundError(f"{folder / CHECKPOINTS} holds no checkpoint that is whole")
@@ -107,9 +107,9 @@ def train_on(
     config: TrainConfig,
     data: Data,
     folder: Path,
+    devices: DeviceConfig,
     *,
     source: Path | None = None,
-    compiles: bool = False,
 ) -> None:
     """Trains under a strategy, of which every process of a cluster calls this, up to the last checkpoint.
 
@@ -118,9 +118,9 @@ def train_on(
         config: what is trained.
         data: what is learned from.
         folder: of the stage's output.
+        devices: how they are to be used.
         source: folder of the model that a new training begins with, of which the first worker's counts; None:
             random weights.
-        compiles: whether XLA compiles the step.
 
     Raises:
         InputError: another worker of the cluster trains something else, or as `fit` raises it.
@@ -133,14 +133,22 @@ def train_on(
             warm_start(trainer, source, data.pieces)
 
     try:
-        check_agreed(strategy, json.dumps([config.canonical(), data.digest], sort_keys=True).encode())
-        vectors = vectors_of(config, pieces, size)
+        said = [config.canonical(), data.digest, devices.batches_per_call]
+        check_agreed(strategy, json.dumps(said, sort_keys=True).encode())
         trainer = Trainer(
-            config, pieces.target.size, strategy, pieces.source_size, size, vectors=vectors, compiles=compiles
+            config,
+            pieces.target.size,
+            strategy,
+            pieces.source_size,
+            size,
+            vectors=vectors_of(config, pieces, size),
+            compiles=devices.compile,
+            batches_per_call=devices.batches_per_call,
+            forms=forms_of(data.plan, data.pairs.frames),
         )
         fit(trainer, data.pairs, data.plan, data.dev, folder / CHECKPOINTS, begin=begin, events=folder / EVENTS)
         meet(strategy)
     except GONE as error:
-        if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        if is_alone(strategy):
             raise
         raise ConnectionError(f"a worker of the cluster is gone: {error.message.splitlines()[0]}") from error

@@ -59,7 +59,7 @@ def main() -> int:
         strategy = build_strategy(job.devices)
         print(JOINED, flush=True)
         data = prepare(job.config, *map(manifests.read, (job.shards, job.vocabulary)))
-        train_on(strategy, job.config, data, job.folder, source=job.source, compiles=job.devices.compile)
+        train_on(strategy, job.config, data, job.folder, job.devices, source=job.source)
     except InputError as error:
         said = [error.parameter, str(error.value), error.allowed, error.cause]
         print(REFUSED + json.dumps(said), flush=True)

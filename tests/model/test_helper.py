@@ -35,7 +35,11 @@ CLUSTER: Final = DeviceConfig(strategy="multi_worker", threads=1, join_seconds=2
 
 
 def machines(
-    toy: Any, configs: Sequence[TrainConfig], addresses: Sequence[str], folder: Path
+    toy: Any,
+    configs: Sequence[TrainConfig],
+    addresses: Sequence[str],
+    folder: Path,
+    batches_per_call: tuple[int, int] = (1, 1),
 ) -> list[subprocess.Popen[str]]:
     """A process for each configuration, with a folder of its own."""
     found = []
@@ -44,7 +48,7 @@ def machines(
         own.mkdir()
         job = Job(
             config=config,
-            devices=CLUSTER,
+            devices=CLUSTER.model_copy(update={"batches_per_call": batches_per_call[index]}),
             shards=toy.shards.directory,
             vocabulary=toy.vocabulary.directory,
             folder=own,
@@ -56,12 +60,19 @@ def machines(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("other", [{"learning_rate": 0.5}, {"ema": 0.5}])  # of equal and of other variables
+@pytest.mark.parametrize(
+    ("other", "batches_per_call"),
+    [({"learning_rate": 0.5}, (1, 1)), ({"ema": 0.5}, (1, 1)), ({}, (1, 3))],  # of equal and of other variables, calls
+)
 def test_machines_that_were_told_different_things_train_nothing(
-    toy: Any, toy_config: Callable[..., TrainConfig], tmp_path: Path, other: dict[str, float]
+    toy: Any,
+    toy_config: Callable[..., TrainConfig],
+    tmp_path: Path,
+    other: dict[str, float],
+    batches_per_call: tuple[int, int],
 ) -> None:
     configs = [toy_config(), toy_config(**other)]
-    for machine in machines(toy, configs, free_addresses(2), tmp_path):
+    for machine in machines(toy, configs, free_addresses(2), tmp_path, batches_per_call):
         _, errors = machine.communicate(timeout=300)
         assert machine.returncode == 1
         expected = "InputError: TF_CONFIG = 2 workers: expected workers that train the same (1 of them differ from"

@@ -39,8 +39,14 @@ def job(toy: Any, toy_config: Callable[..., TrainConfig], tmp_path: Path) -> Cal
     """A training by two workers; keywords change its configuration."""
     network = toy_config().model.model_copy(update={"dropout": 0.0})
 
-    def make(join_seconds: int = 120, **changes: Any) -> Job:
-        devices = DeviceConfig(strategy="multi_worker", workers=2, threads=1, join_seconds=join_seconds)
+    def make(join_seconds: int = 120, batches_per_call: int = 1, **changes: Any) -> Job:
+        devices = DeviceConfig(
+            strategy="multi_worker",
+            workers=2,
+            threads=1,
+            join_seconds=join_seconds,
+            batches_per_call=batches_per_call,
+        )
         config = toy_config(**({"model": network} | changes))
         folders = {"shards": toy.shards.directory, "vocabulary": toy.vocabulary.directory, "folder": tmp_path}
         return Job(config=config, devices=devices, **folders)
@@ -62,7 +68,8 @@ def fit_alone(job: Job, folder: Path, **changes: Any) -> Checkpoint:
 
     config = job.config.model_copy(update=changes)
     data = prepare(config, manifests.read(job.shards), manifests.read(job.vocabulary))
-    train_on(build_strategy(DeviceConfig(threads=1)), config, data, folder)
+    devices = DeviceConfig(threads=1)
+    train_on(build_strategy(devices), config, data, folder, devices)
     found = checkpoints.newest(folder / "checkpoints")
     assert found
     return found
@@ -88,10 +95,26 @@ def test_two_workers_have_the_losses_of_one(job: Callable[..., Job], tmp_path: P
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("asked", ["who started them", "only them"])  # as when a whole group of processes is told
-def test_workers_asked_to_end_do_so_after_the_same_step(job: Callable[..., Job], tmp_path: Path, asked: str) -> None:
-    job_of_one_checkpoint = job(steps=100_000, checkpoint_every=100_000, evaluate_every=20)
-    command = [sys.executable, "-c", TRAIN, job_of_one_checkpoint.model_dump_json()]
+def test_two_workers_that_learn_from_several_batches_a_call_have_the_losses_of_one(
+    job: Callable[..., Job], tmp_path: Path
+) -> None:
+    together = job(batches_per_call=7, steps=30, evaluate_every=10, accumulate=2, checkpoint_every=20, batch_tokens=64)
+    run_local_workers(together)
+    found = losses(checkpoints.newest(tmp_path / "checkpoints"))
+    assert len(found) == 6
+    np.testing.assert_allclose(found, losses(fit_alone(together, tmp_path / "alone")), rtol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("asked", "batches_per_call"),
+    [("who started them", 1), ("only them", 4)],  # the latter as when a whole group of processes is told
+)
+def test_workers_asked_to_end_do_so_after_the_same_step(
+    job: Callable[..., Job], tmp_path: Path, asked: str, batches_per_call: int
+) -> None:
+    changes = {"steps": 100_000, "checkpoint_every": 100_000, "evaluate_every": 20}  # no checkpoint but the last
+    command = [sys.executable, "-c", TRAIN, job(batches_per_call=batches_per_call, **changes).model_dump_json()]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     # A first point of the curves: all workers take steps.
     wait_for(process, lambda: any(path.stat().st_size > 400 for path in tmp_path.glob("tensorboard/*")))

@@ -14,6 +14,7 @@ from model.batches import Batch
 from model.config import DeviceConfig, ModelConfig
 from model.launch import build_strategy, devices_of
 from model.meter import Meter
+from model.precision import LossScale
 from model.scalars import EventFile
 from model.trainer import Step, Trainer
 from pipeline.examples import records_of
@@ -47,7 +48,8 @@ def test_a_point_sums_up_twenty_steps(
         for step, _ in enumerate(meter.watch(slow()), start=1):
             clock.now += 3
             is_skipped = step == 4
-            meter.add(step, Step(math.nan if is_skipped else 2.0, 2, step / 2, asked=False), 0.125)
+            taken = Step(math.nan if is_skipped else 2.0, 2, step / 2, asked=False, scale=LossScale(0))
+            meter.add(step, [taken], 0.125)
             clock.now += 50  # a checkpoint
         meter.measured(20, 1.5)
         meter.measured(21, None)

@@ -14,13 +14,13 @@ from model.batches import Batch, Pairs
 from model.config import DeviceConfig, TrainConfig
 from model.fitting import fit
 from model.launch import build_strategy
-from model.precision import GROWS_AFTER, HIGHEST, LossScale
+from model.precision import GROWS_AFTER, HIGHEST, LossScale, followed
 from model.prepare import make_plan
 from model.trainer import Trainer
 
 BATCH = Batch(np.array([[4, 5, 3]], np.int32), np.array([[5, 4, 3]], np.int32))
 TRANSFORMER = {"architecture": "transformer", "feedforward_units": 16, "heads": 2}
-TOO_HIGH = 2.0**117  # with which the gradients of large weights overflow float32, as 2.0**15 may overflow float16
+TOO_HIGH = 117  # exponent with which the gradients of large weights overflow float32, as 15 may overflow float16
 
 
 def enlarge(trainer: Trainer) -> None:
@@ -29,19 +29,20 @@ def enlarge(trainer: Trainer) -> None:
     table.assign(table * 1e4)
 
 
-def test_the_scale_halves_where_gradients_overflow_and_doubles_after_many_that_do_not() -> None:
-    scale = LossScale()
-    scale.sees(is_finite=False)
-    assert (scale.value, scale.good) == (2.0**14, 0)
-    for _ in range(GROWS_AFTER - 1):
-        scale.sees(is_finite=True)
-    assert (scale.value, scale.good) == (2.0**14, GROWS_AFTER - 1)
-    scale.sees(is_finite=True)
-    assert (scale.value, scale.good) == (2.0**15, 0)
-    lowest, highest = LossScale(1.0), LossScale(HIGHEST, GROWS_AFTER - 1)
-    lowest.sees(is_finite=False)
-    highest.sees(is_finite=True)
-    assert (lowest.value, highest.value) == (1.0, HIGHEST)
+@pytest.mark.parametrize(
+    ("before", "is_finite", "after"),
+    [
+        ((15, 7), False, (14, 0)),
+        ((14, GROWS_AFTER - 2), True, (14, GROWS_AFTER - 1)),
+        ((14, GROWS_AFTER - 1), True, (15, 0)),
+        ((0, 0), False, (0, 0)),
+        ((HIGHEST, GROWS_AFTER - 1), True, (HIGHEST, 0)),
+    ],
+)
+def test_the_scale_halves_where_gradients_overflow_and_doubles_after_many_that_do_not(
+    before: tuple[int, int], is_finite: bool, after: tuple[int, int]
+) -> None:
+    assert tuple(followed(tf.constant(before), tf.constant(is_finite)).numpy()) == after
 
 
 def test_a_step_that_overflows_changes_the_scale_alone_and_the_next_ones_are_those_of_float32(
@@ -59,13 +60,13 @@ def test_a_step_that_overflows_changes_the_scale_alone_and_the_next_ones_are_tho
     while np.isnan(half.step(BATCH, 1).loss):
         skipped += 1
         after = half.state()
-        assert after.pop("scale").tolist() == [TOO_HIGH / 2**skipped, 0]
+        assert after.pop("scale").tolist() == [2.0 ** (TOO_HIGH - skipped), 0]
         for name, values in after.items():
             assert np.array_equal(values, before[name]), name
     assert skipped > 0
-    assert half.scale == LossScale(TOO_HIGH / 2**skipped, good=1)
+    assert half.scale == LossScale(TOO_HIGH - skipped, good=1)
     single.step(BATCH, 1)
-    half.scale = LossScale(1024.0)  # so that no later step overflows
+    half.scale = LossScale(10)  # so that no later step overflows
     for step in range(2, 4):
         assert half.step(BATCH, step).loss == single.step(BATCH, step).loss
     for name, values in single.state().items():
@@ -84,7 +85,7 @@ def test_a_training_counts_what_it_skipped_and_goes_on_from_its_scale(
     assert found
     skipped = found.notes["skipped"]
     assert 0 < skipped < 12 == found.step  # though a single one of them would end a training in float32
-    assert found.state["scale"][0] == TOO_HIGH / 2**skipped
+    assert found.state["scale"][0] == 2.0 ** (TOO_HIGH - skipped)
     other = Trainer(config, 40, build_strategy(DeviceConfig()))
     other.restore(found.state)
     assert other.scale == trainer.scale
@@ -103,7 +104,7 @@ def test_sums_over_a_batch_are_not_rounded_to_16_bits(
         config = toy_config(model=model, precision=precision, accumulate=accumulate)
         trainer = Trainer(config, 500, build_strategy(DeviceConfig()))
         for draw in range(1, accumulate):
-            trainer.hold(batch, draw)
+            trainer.learn([batch], draw)
         taken.append(trainer.step(batch, 1))
     exact, found = taken
     assert found.tokens == exact.tokens == accumulate * 1919

@@ -21,7 +21,7 @@ from model.batches import FrameForm, Pairs
 from model.config import DeviceConfig, TrainConfig
 from model.fitting import fit
 from model.launch import build_strategy
-from model.prepare import make_plan
+from model.prepare import forms_of, make_plan
 from model.trainer import Trainer
 
 for name, given in json.loads(sys.argv[1]).items():
@@ -30,15 +30,19 @@ for name, given in json.loads(sys.argv[1]).items():
     pairs, dev = (Pairs.read(sorted((data / split).glob("*.tfrecord")), frames) for split in ("train", "dev"))
     for replicas in (2, 1):  # the devices are parted when the first of them is asked for
         devices = DeviceConfig(strategy="mirrored" if replicas > 1 else "one", replicas=replicas)
-        trainer = Trainer(config, 40, build_strategy(devices), frame_size=size, compiles=given["compiles"])
+        plan = make_plan(config, pairs)
+        more = given["more"] | {"forms": forms_of(plan, frames)}
+        trainer = Trainer(config, 40, build_strategy(devices), frame_size=size, **more)
         folder = Path(given["folder"]) / f"{name}-of-{replicas}"
-        history = fit(trainer, pairs, make_plan(config, pairs), dev, folder)
+        history = fit(trainer, pairs, plan, dev, folder)
         print(json.dumps([row["loss"] for row in history] + [row["dev_loss"] for row in history]))
 """
 FEW = {"steps": 4, "max_length": 4}
 CASES: dict[str, dict[str, Any]] = {
     "as needed": {"steps": 50, "batch_tokens": 16},
     "fixed and compiled": {"shapes": "fixed", **FEW},
+    "several a call": {"steps": 20, "batch_tokens": 16, "evaluate_every": 10, "accumulate": 2},
+    "fixed and compiled, several a call": {"shapes": "fixed", "evaluate_every": 4, **FEW},
     "frames": {"steps": 20, "batch_tokens": 16},
     "frames, fixed": {"shapes": "fixed", **FEW},
 }
@@ -69,7 +73,7 @@ def fit_all(
                 "data": str(toy_frames if are_frames else toy.shards.directory),
                 "folder": str(tmp_path_factory.mktemp("replicas")),
                 "frame_size": 6 if are_frames else 0,
-                "compiles": "compiled" in name,
+                "more": {"compiles": "compiled" in name, "batches_per_call": 3 if "several" in name else 1},
             }
         command = [sys.executable, "-c", FIT, json.dumps(given)]
         done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=400)
@@ -83,7 +87,7 @@ def fit_all(
 @pytest.mark.parametrize("case", CASES)
 def test_one_and_two_replicas_have_the_same_losses(fit_all: Losses, case: str) -> None:
     two, one = fit_all[case]
-    assert len(one) == 2 * CASES[case]["steps"]
+    assert len(one) == 2 * CASES[case]["steps"] // CASES[case].get("evaluate_every", 1)
     assert one[0] != one[1]
     np.testing.assert_allclose(one, two, rtol=1e-5)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from model import checkpoints
-from model.batches import FrameForm, Pairs
+from model.batches import Batch, FrameForm, Pairs
 from model.checkpoints import Checkpoint
 from model.config import DeviceConfig, TrainConfig
 from model.embeddings import Vectors
@@ -16,7 +16,7 @@ from model.fitting import fit
 from model.launch import build_strategy
 from model.plan import copies_of
 from model.prepare import make_plan
-from model.trainer import Trainer
+from model.trainer import Step, Trainer
 
 FRAMES = FrameForm(size=6, stride=2)
 WATCHING = {"evaluate_every": 3, "patience": 50, "schedule": "plateau", "plateau_patience": 1}
@@ -30,6 +30,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         **WATCHING,
     },
     "float16, weights of origins, variational": {"precision": "float16", "max_skips": 1},
+    "several batches a call, accumulated": {"ema": 0.9, "accumulate": 2, **WATCHING},
 }
 
 
@@ -49,15 +50,23 @@ def run(toy: Any, toy_frames: Path, toy_config: Callable[..., TrainConfig]) -> C
         given = Vectors(np.array([10, 11]), np.full((2, 16), 0.1, np.float32))
         vectors = {"source": given} if "vectors" in changes else None
         size = frames.size if frames else 0
-        trainer = Trainer(config, 40, build_strategy(DeviceConfig()), frame_size=size, vectors=vectors)
-        step = trainer.step
+        at_once = (5 if killed_at else 3) if "several batches a call" in option else 1
+        trainer = Trainer(
+            config,
+            40,
+            build_strategy(DeviceConfig()),
+            frame_size=size,
+            vectors=vectors,
+            batches_per_call=at_once,
+        )
+        learn = trainer.learn
 
-        def fatal(*arguments: Any, **more: Any) -> Any:
-            if arguments[1] == killed_at and more.get("is_real", True):
+        def fatal(batches: list[Batch], first: int, *factor: float, **more: bool) -> list[Step]:
+            if more.get("is_real", True) and killed_at * config.accumulate in range(first, first + len(batches)):
                 raise KeyboardInterrupt
-            return step(*arguments, **more)
+            return learn(batches, first, *factor, **more)
 
-        trainer.step = fatal  # type: ignore[method-assign]
+        trainer.learn = fatal  # type: ignore[method-assign, assignment]
         plan = make_plan(config, pairs, None if weights is None else copies_of(weights, config.seed))
         if killed_at:
             with pytest.raises(KeyboardInterrupt):

@@ -91,7 +91,7 @@ def test_a_rehearsal_changes_nothing_and_none_of_the_steps_after_it(make: Callab
     trainer.rehearse(BATCH)
     assert_same(trainer.state(), before)
     for one in (trainer, other):
-        one.hold(BATCH, 1)
+        one.learn([BATCH], 1)
         one.step(BATCH, 1)
     assert_same(trainer.state(), other.state())
 
@@ -112,7 +112,8 @@ def test_accumulated_batches_are_one_larger_batch(make: Callable[..., Trainer]) 
     whole, parts = make(clip_norm=0.1), make(clip_norm=0.1, accumulate=3)
     for step in range(1, 6):
         for place in range(2):
-            parts.hold(Batch(BATCH.sources[place : place + 1], BATCH.targets[place : place + 1]), place)
+            half = Batch(BATCH.sources[place : place + 1], BATCH.targets[place : place + 1])
+            assert parts.learn([half], 3 * step - 2 + place) == []
         of_parts = parts.step(Batch(BATCH.sources[2:], BATCH.targets[2:]), step)
         of_whole = whole.step(BATCH, step)
         assert of_parts.tokens == of_whole.tokens == 10
@@ -127,7 +128,7 @@ def test_accumulated_batches_drop_values_of_their_own(make: Callable[..., Traine
     for draw in (1, 2):
         alone.restore(beginning)
         losses.append(alone.step(BATCH, draw).loss)
-    held.hold(BATCH, 1)
+    held.learn([BATCH], 1)
     assert losses[0] != losses[1]
     assert held.step(BATCH, 1).loss == pytest.approx(np.mean(losses), rel=1e-5)
 

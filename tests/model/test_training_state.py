@@ -126,7 +126,7 @@ def test_twice_half_a_batch_is_as_good_as_the_whole_over_fifty_steps(toy: Any, t
     losses = []
     for step, batch in enumerate(feed(plan, pairs, 1, 50), start=1):
         even, odd = (Batch(batch.sources[half::2], batch.targets[half::2]) for half in range(2))
-        halves.hold(even, 2 * step - 1)
+        halves.learn([even], 2 * step - 1)
         losses.append((halves.step(odd, step).loss, whole.step(batch, step).loss))
     one, two = zip(*losses, strict=True)
     np.testing.assert_allclose(one, two, rtol=1e-5)
