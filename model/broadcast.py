@@ -47,7 +47,7 @@ def check_agreed(strategy: tf.distribute.Strategy, what: bytes) -> None:
     others, workers = added_up(strategy, np.array([differs, 1], np.int32)).tolist()
     if others:
         meet(strategy)
-        cause = f"{others} of them differ from the first in configuration, vocabulary or data"
+        cause = f"{others} of them differ from the first in configuration, devices.batches_per_call, vocabulary or data"
         raise InputError(TF_CONFIG, f"{workers} workers", "workers that train the same", cause)
 
 

@@ -43,6 +43,12 @@ class Packed(NamedTuple):
     forms: Ints  # B, S and T of each, [N, 3]
 
 
+def form_of(batch: Batch) -> Form:
+    """B, S and T."""
+    rows, columns = batch.sources.shape[:2]
+    return rows, columns, batch.targets.shape[1]
+
+
 def pack(batches: Sequence[Batch]) -> Packed:
     """Packs batches.
 
@@ -53,8 +59,7 @@ def pack(batches: Sequence[Batch]) -> Packed:
     """
     sources = np.concatenate([batch.sources.reshape(-1, *batch.sources.shape[2:]) for batch in batches])
     targets = np.concatenate([batch.targets.ravel() for batch in batches])
-    forms = [[*batch.sources.shape[:2], batch.targets.shape[1]] for batch in batches]
-    return Packed(sources, targets, np.array(forms, np.int32))
+    return Packed(sources, targets, np.array([form_of(batch) for batch in batches], np.int32))
 
 
 def specs_of(frame_size: int) -> tuple[Packed, Given]:
@@ -69,7 +74,15 @@ def as_tensors(given: Given) -> Given:
     return Given(*(tf.constant(value, spec.dtype) for value, spec in zip(given, GIVEN, strict=True)))
 
 
-def in_turn(learn: Learn, packed: Packed, given: Given, scale: tf.Tensor, forms: Sequence[Form] = ()) -> Answer:
+def in_turn(
+    learn: Learn,
+    packed: Packed,
+    given: Given,
+    scale: tf.Tensor,
+    *,
+    listens: bool = False,
+    forms: Sequence[Form] = (),
+) -> Answer:
     """Learns from one batch after the other, in a graph.
 
     Args:
@@ -77,34 +90,40 @@ def in_turn(learn: Learn, packed: Packed, given: Given, scale: tf.Tensor, forms:
         packed: the batches.
         given: what is said of them.
         scale: of the first one's loss, `[2]`.
+        listens: whether it leaves when it is told that somebody was asked to end, for which a GPU has to be waited for.
         forms: those that batches can be of, if `learn` has to know their shapes when it is traced.
 
     Returns:
-        The answers of all batches, `[N, 4]` and `[N, 2]`.
+        The answers of all batches, `[N, 4]` and `[N, 2]`, zeros where it left before.
     """
     rows, *widths = tf.unstack(packed.forms, axis=1)
     starts = [tf.cumsum(rows * width, exclusive=True) for width in widths]  # of each batch, on both sides
 
     def rectangle(side: int, place: tf.Tensor, form: Any) -> tf.Tensor:
         values, size = packed[side], [form[0], form[1 + side]]
-        cells = values[starts[side][place] :][: size[0] * size[1]]
+        start = starts[side][place]
+        cells = values[start : start + size[0] * size[1]]  # one slice: all that is behind it may be large
         return tf.reshape(cells, [*size, *values.shape[1:]])  # [B, S], [B, S, F] or [B, T]
 
     def learn_from(place: tf.Tensor, scale: tf.Tensor, form: Any) -> Answer:
         sources, targets = (rectangle(side, place, form) for side in range(2))
         return learn(sources, targets, Given(*(values[place] for values in given)), scale)
 
-    def take(place: tf.Tensor, scale: tf.Tensor, all_told: Any, scales: Any) -> tuple[Any, ...]:
+    def goes_on(place: tf.Tensor, is_over: tf.Tensor, *_: Any) -> tf.Tensor:
+        return (place < number) & ~is_over
+
+    def take(place: tf.Tensor, _: tf.Tensor, scale: tf.Tensor, all_told: Any, scales: Any) -> tuple[Any, ...]:
         form = packed.forms[place]
         if forms:
             kind = tf.argmax(tf.reduce_all(form == tf.constant(forms), axis=1), output_type=tf.int32)
             told, scale = tf.switch_case(kind, [partial(learn_from, place, scale, each) for each in forms])
         else:
             told, scale = learn_from(place, scale, tf.unstack(form))
-        return place + 1, scale, all_told.write(place, told), scales.write(place, scale)
+        is_over = told[3] > 0 if listens else False
+        return place + 1, is_over, scale, all_told.write(place, told), scales.write(place, scale)
 
     number = tf.shape(packed.forms)[0]
     empty = (tf.TensorArray(kind, size=number, element_shape=[size]) for kind, size in ((tf.float32, 4), (tf.int32, 2)))
-    _, _, *answers = tf.while_loop(lambda place, *_: place < number, take, (0, scale, *empty), parallel_iterations=1)
+    _, _, _, *answers = tf.while_loop(goes_on, take, (0, False, scale, *empty), parallel_iterations=1)
     all_told, scales = (answer.stack() for answer in answers)
     return all_told, scales

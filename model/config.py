@@ -289,9 +289,10 @@ class DeviceConfig(Frozen):
     batches_per_call: int = Field(
         1,
         ge=1,
-        le=1000,
-        description="Batches that one call from Python learns from. More are worth it where a step is short; who asks "
-        "a training to end waits for two calls at most.",
+        le=100,
+        description="Batches that one call from Python learns from; more are worth it where a step takes milliseconds. "
+        "Who asks a training to end waits for the call under way and a step. With train.shapes=fixed the network is "
+        "built for each shape before the first step.",
     )
     threads: int = Field(
         0, ge=0, le=1024, description="Threads of one operation; 0: one for each core that the process may use."

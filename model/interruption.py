@@ -1,4 +1,4 @@
-"""How a training that is asked to end does so: after the step it is at, with a checkpoint."""
+"""How a training that is asked to end does so: after the step it is at, or the call, with a checkpoint."""
 
 import os
 import signal

@@ -13,7 +13,8 @@ def linear(values: tf.Tensor, kernel: Any, bias: tf.Tensor | None = None) -> tf.
     width = kernel.shape[-1]
     flat = tf.reshape(values, [-1, values.shape[-1]])  # 2-D: oneDNN fails on [B, 1, S, I] x [I, O]
     found = product(flat, held(kernel))
-    shown = found if bias is None else tf.nn.bias_add(found, bias)  # which TensorFlow makes one kernel of
+    # No `bias_add`: in mixed precision its gradient adds up thousands of numbers in 16 bits, and stops growing.
+    shown = found if bias is None else found + bias
     return tf.reshape(shown, tf.concat([tf.shape(values)[:-1], [width]], axis=0))
 
 

@@ -9,7 +9,7 @@ from model.batches import Batch
 from model.scalars import EventFile
 from model.trainer import Step, Trainer
 
-EVERY = 20  # steps that one point of a curve sums up, or a few more where a call takes several
+EVERY = 20  # steps that one point of a curve sums up, or those of a call where they are more
 
 
 @dataclass

@@ -1,8 +1,9 @@
-"""Mixed precision: products in 16 bits, everything that adds up in 32.
+"""Mixed precision: products in 16 bits; the loss, and what adds up over batches and replicas, in 32.
 
-TensorFlow's graph optimizer chooses the operations: products become 16-bit ones and casts go around them, and what lies
-between two of them may follow. The weights, the softmax, the loss, the gradient once it is summed over a batch, and all
-that is kept stay float32 (Micikevicius et al., 2018); `in_32_bits` is where that ends.
+TensorFlow's graph optimizer chooses the operations: products become 16-bit ones, casts go around them, and what lies
+between two of them follows. That includes sums over the positions of a batch, which TensorFlow reckons in 32 bits and
+rounds (but for `bias_add`, whose gradient it adds up in 16). The weights, the softmax, the loss, each weight's gradient
+from there on, and all that is kept stay float32 (Micikevicius et al., 2018); `in_32_bits` is where 16 bits end.
 """
 
 from collections.abc import Iterator
@@ -41,7 +42,7 @@ def computing_in(precision: str) -> Iterator[None]:
 
 
 def in_32_bits(values: tf.Tensor) -> tf.Tensor:
-    """The same values; what is reckoned with them next stays float32, and so does all that follows from it.
+    """The same values; quotients, products and sums that take them next stay float32, and so does what follows.
 
     The optimizer has 16 bits spread twice: from products to the sums and quotients that touch them, then from all of
     these to whatever only moves numbers about. A check of the shape is of the second kind, so that a sum behind it is

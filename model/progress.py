@@ -45,7 +45,7 @@ class TrainingProgress(ProgressLine):
 
     @property
     def tokens_per_second(self) -> float:
-        """Target tokens learned from in a second since the first step of this run, evaluation included."""
+        """Target tokens learned from in a second since the first call of this run, evaluation included."""
         return self.tokens / self.seconds
 
     def line(self) -> str:

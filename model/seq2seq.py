@@ -7,7 +7,6 @@ tokens, or in a search hypotheses: K of each sentence, next to each other.
 
 from typing import NamedTuple
 
-import keras
 import tensorflow as tf
 
 from model import decoder, recurrent
@@ -15,6 +14,7 @@ from model.attention import MASKED, AdditiveAttention, Memory, MultiplicativeAtt
 from model.decoder import FedState
 from model.dropout import Dropout, drop, inside, mask
 from model.encoder import RecurrentEncoder
+from model.linear import Linear
 from model.network import Network, shifted
 from model.recurrent import Cell, State
 from pipeline.errors import InputError
@@ -58,21 +58,14 @@ class Seq2Seq(Network):
             self.asked = MultiplicativeAttention(form, units, memory, next(seeds), name="attention")
         context = memory if self.fed else 0
         self.bridges = [
-            [self.tanh(ends, units, f"bridge_{number}_{part}") for part in range(cell.states)]
+            [Linear(ends, units, next(seeds), f"bridge_{number}_{part}") for part in range(cell.states)]
             for number in range(config.decoder_layers)
         ]
         self.cells: list[Cell] = [
             cell(units, units if number else size, 0 if number else context, next(seeds), name=f"decoder_{number}")
             for number in range(config.decoder_layers)
         ]
-        self.readout = self.tanh(units + (0 if config.attention == "none" else memory), size, "readout")
-
-    def tanh(self, inputs: int, outputs: int, name: str) -> keras.layers.Dense:
-        """A tanh layer."""
-        glorot = keras.initializers.GlorotUniform(next(self.seeds))
-        layer = keras.layers.Dense(outputs, "tanh", kernel_initializer=glorot, name=name)
-        layer.build((None, inputs))
-        return layer
+        self.readout = Linear(units + (0 if config.attention == "none" else memory), size, next(seeds), "readout")
 
     def encode(self, sources: tf.Tensor, dropout: Dropout | None) -> tuple[Memory, DecoderState]:
         """Reads ids `[B, S]` or frames: the memory, and the decoder's state before the first step."""
@@ -84,7 +77,8 @@ class Seq2Seq(Network):
         attention = self.fed or self.asked
         memory = Memory(values, attention.keys(values) if attention else values, tf.where(real, 0.0, MASKED))
         layers = tuple(
-            tuple(bridge(end) for bridge, end in zip(bridges, ends, strict=True)) for bridges in self.bridges
+            tuple(tf.tanh(bridge.apply(end)) for bridge, end in zip(bridges, ends, strict=True))
+            for bridges in self.bridges
         )
         return memory, DecoderState(layers, tf.zeros_like(values[:, 0]) if self.fed else ())
 
@@ -131,7 +125,7 @@ class Seq2Seq(Network):
 
     def read_out(self, decoded: tf.Tensor, dropout: Dropout | None) -> tf.Tensor:
         """What the softmax sees: `[N, X]` to `[N, E]`."""
-        features = self.readout(decoded)
+        features = tf.tanh(self.readout.apply(decoded))
         return features if self.config.variational else drop(features, dropout, 0)
 
     def attend(self, memory: Memory, state: DecoderState) -> tf.Tensor:

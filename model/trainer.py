@@ -20,11 +20,12 @@ import tensorflow as tf
 
 from model.architectures import build_model
 from model.batches import Batch, Form
-from model.calls import GIVEN, Answer, Given, Packed, as_tensors, in_turn, pack, specs_of
+from model.calls import GIVEN, Answer, Given, Packed, as_tensors, form_of, in_turn, pack, specs_of
 from model.checkpoints import Arrays
 from model.config import ReadSide, TrainConfig
 from model.dropout import Dropout, folded
 from model.embeddings import Vectors, fill
+from model.launch import is_alone
 from model.losses import summed_cross_entropy
 from model.optimizer import adam, corrected, decay_at, follow
 from model.precision import LossScale, check_precision, computing_in, factor_of, followed, in_32_bits
@@ -132,8 +133,13 @@ class Trainer:
             is_real: whether the weights are to change.
 
         Returns:
-            What became of each step that was completed.
+            What became of each step that was completed; workers of a cluster leave after the one by which they all
+            know that somebody was asked to end.
         """
+        if self.batches_per_call > 1 and self.config.shapes == "fixed":
+            unknown = {form_of(batch) for batch in batches} - set(self.forms)
+            if unknown:
+                raise ValueError(f"batches of {sorted(unknown)}, B, S and T, are none of {self.forms}")
         given = [self._given(draw, factor, asks, is_real) for draw, _ in enumerate(batches, start=first)]
         scale = tf.constant(self.scale)
         with computing_in(self.config.precision):
@@ -150,6 +156,8 @@ class Trainer:
                 loss, tokens, norm, asked = np.asarray(told).tolist()
                 self.scale = LossScale(*np.asarray(scale).tolist())
                 taken.append(Step(loss, int(tokens), norm, asked > 0, self.scale))
+                if asked:
+                    break
         return taken
 
     def step(self, batch: Batch, step: int, factor: float = 1.0, *, asks: bool = False, is_real: bool = True) -> Step:
@@ -203,14 +211,16 @@ class Trainer:
         return sum(weight.shape.num_elements() for weight in self.weights.values())
 
     def state(self) -> Arrays:
-        """All that an update changes, by name."""
+        """All that a step changes, by name; what is held for the next one is no part of it."""
         scale = {"scale": self.scale.state()} if self.config.precision == "float16" else {}
         return {name: value.numpy() for name, value in self._changing.items()} | scale
 
     def restore(self, state: Arrays) -> None:
-        """Puts a state back."""
+        """Puts a state back; nothing is held after it."""
         for name, value in self._changing.items():
             value.assign(state[name])
+        if self.config.accumulate > 1:
+            self.held.assign(tf.zeros_like(self.held))
         if "scale" in state:
             self.scale = LossScale.parse(state["scale"])
 
@@ -225,7 +235,7 @@ class Trainer:
         return Given(draw, step, rate, decay, float(asks), is_real)
 
     def _in_turn(self, packed: Packed, given: Given, scale: tf.Tensor) -> Answer:
-        return in_turn(self._learn, packed, given, scale, self.forms)
+        return in_turn(self._learn, packed, given, scale, listens=not is_alone(self.strategy), forms=self.forms)
 
     def _learn(self, sources: tf.Tensor, targets: tf.Tensor, given: Given, scale: tf.Tensor) -> Answer:
         """Takes a step where a batch completes it, and holds the batch otherwise."""

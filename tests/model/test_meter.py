@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,14 @@ def points(folder: Path) -> list[tuple[int, dict[str, float]]]:
     return [(one.step, {each.tag: each.simple_value for each in one.summary.value}) for one in found[2:]]
 
 
-def test_a_point_sums_up_twenty_steps(
-    clock: Any, toy_config: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("steps", "at_once"), [(20, 1), (21, 7)])
+def test_a_point_sums_up_twenty_steps_or_the_calls_that_complete_them(
+    clock: Any,
+    toy_config: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    steps: int,
+    at_once: int,
 ) -> None:
     config = toy_config()
     trainer = Trainer(config, 40, build_strategy(DeviceConfig()))
@@ -39,36 +46,41 @@ def test_a_point_sums_up_twenty_steps(
     batch = Batch(np.array([[5, 6, 3]]), np.array([[7, 3, 0]]))
 
     def slow() -> Iterator[Batch]:
-        for _ in range(20):
+        for _ in range(steps):
             clock.now += 1
             yield batch
 
     with EventFile(tmp_path, 1) as file:
         meter = Meter(trainer, file, devices=2)
-        for step, _ in enumerate(meter.watch(slow()), start=1):
-            clock.now += 3
-            is_skipped = step == 4
-            taken = Step(math.nan if is_skipped else 2.0, 2, step / 2, asked=False, scale=LossScale(0))
-            meter.add(step, [taken], 0.125)
+        batches = meter.watch(slow())
+        for first in range(1, steps + 1, at_once):
+            numbers = [number for number, _ in enumerate(islice(batches, at_once), start=first)]
+            clock.now += 3 * at_once
+            losses = [math.nan if number == 4 else 2.0 for number in numbers]
+            norms = [number / 2 for number in numbers]
+            taken = [
+                Step(loss, 2, norm, asked=False, scale=LossScale(0)) for loss, norm in zip(losses, norms, strict=True)
+            ]
+            meter.add(numbers[-1], taken, 0.125)
             clock.now += 50  # a checkpoint
-        meter.measured(20, 1.5)
-        meter.measured(21, None)
+        meter.measured(steps, 1.5)
+        meter.measured(steps + 1, None)
     (step, found), measured = points(tmp_path)
-    assert step == 20
-    norm = (sum(range(1, 21)) - 4) / 2 / 19
-    work = 20 * flops.of_batch(config.model, 40, batch)
+    assert step == steps
+    norm = (sum(range(1, steps + 1)) - 4) / 2 / (steps - 1)
+    work = steps * flops.of_batch(config.model, 40, batch)
     assert found == pytest.approx(
         {
             "train/loss": 2.0,
             "train/learning_rate": 0.125,
             "train/gradient_norm": norm,
-            "train/tokens_per_second": 38 / 80,
+            "train/tokens_per_second": 2 * (steps - 1) / (4 * steps),
             "train/input_wait": 0.25,
-            "train/flops_utilisation": work / 80 / 2e9,
+            "train/flops_utilisation": work / (4 * steps) / 2e9,
         },
         rel=1e-6,
     )
-    assert measured == (20, {"dev/loss": 1.5})
+    assert measured == (steps, {"dev/loss": 1.5})
 
 
 def test_the_work_of_a_transformer_is_that_of_its_products() -> None:

@@ -114,6 +114,29 @@ def test_sums_over_a_batch_are_not_rounded_to_16_bits(
     assert found.norm == pytest.approx(exact.norm, rel=0.02)
 
 
+@pytest.mark.parametrize("network", [{"attention": "multiplicative"}, {"attention": "additive"}, TRANSFORMER])
+def test_no_gradient_stops_growing_with_the_batch(
+    toy_config: Callable[..., TrainConfig], network: dict[str, Any]
+) -> None:
+    """Added up one by one in bfloat16, 256 ones and more are 256."""
+    model = toy_config().model.model_copy(update=network | {"dropout": 0.0})
+    chance = np.random.default_rng(1)
+    batch = Batch(*(chance.integers(4, 500, (500, columns), np.int32) for columns in (21, 19)))
+    gradients = []
+    for precision in ("float32", "bfloat16"):
+        trainer = Trainer(toy_config(model=model, precision=precision), 500, build_strategy(DeviceConfig()))
+        trainer.step(batch, 1)
+        gradients.append({name: values for name, values in trainer.state().items() if name.startswith("mean/")})
+    exact, found = gradients
+    if all(np.array_equal(values, found[name]) for name, values in exact.items()):
+        pytest.skip("this machine has no products in bfloat16")
+    largest = max(map(np.linalg.norm, exact.values()))
+    seen = {name: values for name, values in exact.items() if np.linalg.norm(values) > 1e-3 * largest}
+    assert any("bias" in name for name in seen)
+    for name, values in seen.items():
+        assert np.linalg.norm(found[name] - values) < 0.1 * np.linalg.norm(values), name
+
+
 def test_what_is_hidden_stays_hidden_in_float16() -> None:
     scores = tf.constant([[1.0, 2.0, MASKED], [MASKED, MASKED, MASKED]], tf.float16)
     weights = tf.nn.softmax(scores + tf.constant([[0.0, 0.0, MASKED]], tf.float16)).numpy()

@@ -1,5 +1,6 @@
 import io
 import logging
+import math
 from typing import Any
 
 import pytest
@@ -47,6 +48,15 @@ def test_the_first_step_says_nothing_of_the_speed(clock: Any) -> None:
     shown.update(2, [step_of(2.0, 50)])
     assert shown.seconds_left == 98
     assert shown.line() == "step 2/100  loss 2.000  50 tokens/s"
+
+
+def test_the_first_call_says_nothing_of_the_speed_and_skipped_steps_nothing_of_the_loss(clock: Any) -> None:
+    shown = TrainingProgress(100, console=Console(file=io.StringIO()))
+    shown.update(3, [step_of(math.nan, 50), step_of(2.0, 50), step_of(math.nan, 50)])
+    assert shown.line() == "step 3/100  loss 2.000"
+    clock.now += 1
+    shown.update(5, [step_of(2.0, 50), step_of(2.0, 30)])
+    assert shown.line() == "step 5/100  loss 2.000  80 tokens/s"
 
 
 def test_a_terminal_gets_a_bar_that_goes_away(caplog: pytest.LogCaptureFixture) -> None:

@@ -41,7 +41,7 @@ from model.prepare import make_plan
 given = json.loads(sys.argv[1])
 config, data = TrainConfig(**given["config"]), Path(given["data"])
 pairs, dev = (Pairs.read(sorted((data / split).glob("*.tfrecord"))) for split in ("train", "dev"))
-trainer = Trainer(config, 40, build_strategy(DeviceConfig()))
+trainer = Trainer(config, 40, build_strategy(DeviceConfig()), batches_per_call=given["batches_per_call"])
 try:
     fit(trainer, pairs, make_plan(config, pairs), dev, Path(given["folder"]))
 except Interrupted as error:
@@ -54,10 +54,10 @@ except Interrupted as error:
 def run(toy: Any, tmp_path: Path) -> Callable[..., Checkpoint]:
     """Trains in this process, with a folder of its own for each name, and gives the last checkpoint."""
 
-    def fitted(config: TrainConfig, name: str = "here") -> Checkpoint:
+    def fitted(config: TrainConfig, name: str = "here", batches_per_call: int = 1) -> Checkpoint:
         data = toy.shards.directory
         pairs, dev = (Pairs.read(sorted((data / split).glob("*.tfrecord"))) for split in ("train", "dev"))
-        trainer = Trainer(config, 40, build_strategy(DeviceConfig()))
+        trainer = Trainer(config, 40, build_strategy(DeviceConfig()), batches_per_call=batches_per_call)
         fit(trainer, pairs, make_plan(config, pairs), dev, tmp_path / name)
         found = checkpoints.newest(tmp_path / name)
         assert found
@@ -66,9 +66,10 @@ def run(toy: Any, tmp_path: Path) -> Callable[..., Checkpoint]:
     return fitted
 
 
-def start(config: TrainConfig, data: Path, folder: Path) -> subprocess.Popen[str]:
+def start(config: TrainConfig, data: Path, folder: Path, batches_per_call: int) -> subprocess.Popen[str]:
     """Trains in a process of its own."""
-    given = {"config": config.canonical(), "data": str(data), "folder": str(folder)}
+    places = {"data": str(data), "folder": str(folder)}
+    given = {"config": config.canonical(), "batches_per_call": batches_per_call} | places
     command = [sys.executable, "-c", FIT, json.dumps(given)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -90,15 +91,20 @@ WATCHING = {"patience": 50, "schedule": "plateau", "plateau_patience": 1, "evalu
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("batches_per_call", [(1, 1), (5, 3)])  # of the processes, and of the one that goes on
 def test_asked_to_end_and_killed_it_goes_on_with_the_same_bits(
-    toy: Any, toy_config: Callable[..., Any], run: Callable[..., Checkpoint], tmp_path: Path
+    toy: Any,
+    toy_config: Callable[..., Any],
+    run: Callable[..., Checkpoint],
+    tmp_path: Path,
+    batches_per_call: tuple[int, int],
 ) -> None:
     """What else has a memory is in test_resume.py, where no process is needed."""
     config = toy_config(steps=60, checkpoint_every=7, ema=0.9, accumulate=2, **WATCHING)
     folder, data = tmp_path / "ended", toy.shards.directory
     for number, code in ((signal.SIGTERM, os.EX_TEMPFAIL), (signal.SIGKILL, -signal.SIGKILL)):
         before = checkpoints.steps_of(folder)
-        process = start(config, data, folder)
+        process = start(config, data, folder, batches_per_call[0])
         while checkpoints.steps_of(folder) == before:
             assert process.poll() is None, process.communicate()[1]
             time.sleep(0.002)
@@ -112,7 +118,7 @@ def test_asked_to_end_and_killed_it_goes_on_with_the_same_bits(
     interrupted = checkpoints.newest(folder)
     assert interrupted
     assert 7 <= interrupted.step < 60
-    assert_same(run(config, "ended"), run(config, "never"))
+    assert_same(*(run(config, name, batches_per_call[1]) for name in ("ended", "never")))
 
 
 def test_twice_half_a_batch_is_as_good_as_the_whole_over_fifty_steps(toy: Any, toy_config: Callable[..., Any]) -> None:
