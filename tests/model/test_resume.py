@@ -30,7 +30,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
         **WATCHING,
     },
     "float16, weights of origins, variational": {"precision": "float16", "max_skips": 1},
-    "several batches a call, accumulated": {"ema": 0.9, "accumulate": 2, **WATCHING},
 }
 
 
@@ -50,15 +49,7 @@ def run(toy: Any, toy_frames: Path, toy_config: Callable[..., TrainConfig]) -> C
         given = Vectors(np.array([10, 11]), np.full((2, 16), 0.1, np.float32))
         vectors = {"source": given} if "vectors" in changes else None
         size = frames.size if frames else 0
-        at_once = (5 if killed_at else 3) if "several batches a call" in option else 1
-        trainer = Trainer(
-            config,
-            40,
-            build_strategy(DeviceConfig()),
-            frame_size=size,
-            vectors=vectors,
-            batches_per_call=at_once,
-        )
+        trainer = Trainer(config, 40, build_strategy(DeviceConfig()), frame_size=size, vectors=vectors)
         learn = trainer.learn
 
         def fatal(batches: list[Batch], first: int, *factor: float, **more: bool) -> list[Step]:
